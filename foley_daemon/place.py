@@ -1,0 +1,232 @@
+"""Names of outputs, and putting a finished file under its name without ever overwriting by accident."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import shutil
+import stat
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import date
+from itertools import count
+from pathlib import Path
+from typing import Literal
+
+from foley_daemon.errors import DiskFull, FolderGone, OutputError, OutputExists, VerificationFailed
+from ssv2a.errors import MediaError
+
+Collision = Literal["fail", "version", "overwrite"]
+PART_SUFFIX = ".foley-part"
+_NAME_BYTES = 255  # of one name, on every common file system
+_SPARE_BYTES = 24  # for "_999" and the suffixes of reports and pictures
+_NO_SPACE = 1 << 20  # bytes; no clip is written into less
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ESTALE, errno.ENODEV, errno.EIO, errno.ENOTCONN})
+_NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EACCES})
+
+
+def output_path(
+    source: Path,
+    folder: Path,
+    template: str,
+    *,
+    profile: str,
+    take: int,
+    seed: int,
+    day: date,
+    ext: str | None = None,
+) -> Path:
+    """The name that a template gives, in `folder`.
+
+    The stem is shortened where the name would exceed what file systems take (255 bytes, of which 24
+    are left for version numbers and the names of reports).
+
+    Args:
+        source: the clip.
+        folder: of the output.
+        template: with {stem} {ext} {profile} {take} {seed} {date}.
+        profile: name of the profile.
+        take: number of the take, from 1.
+        seed: of the profile.
+        day: of the run; written as 2026-11-23.
+        ext: suffix with its dot; None: the clip's.
+    """
+    fields = {
+        "ext": source.suffix if ext is None else ext,
+        "profile": profile,
+        "take": take,
+        "seed": seed,
+        "date": day.isoformat(),
+    }
+    around = len(os.fsencode(template.format(stem="", **fields)))
+    room = max(1, (_NAME_BYTES - _SPARE_BYTES - around) // max(1, template.count("{stem}")))
+    return folder / template.format(stem=_shortened(source.stem, room), **fields)
+
+
+def reserve_name(name: Callable[[int], Path], collision: Collision, earlier: Sequence[str] = ()) -> Path:
+    """The name that a result is to have, chosen before the work is done.
+
+    Args:
+        name: of a take, from 1; the same for every take where the template has no {take}.
+        collision: what to do if it is taken.
+        earlier: names that an interrupted attempt at the same job meant to use: free for this one.
+
+    Raises:
+        OutputExists: it is taken and `collision` is "fail".
+    """
+    first = name(1)
+    for number in count(1):
+        path = name(number)
+        if path == first and number > 1:
+            path = first.with_name(f"{first.stem}_{number}{first.suffix}")
+        if collision == "overwrite" or str(path) in earlier or not path.exists():
+            return path
+        if collision == "fail":
+            break
+    raise OutputExists(
+        f"{first} exists and the profile forbids another name or overwriting it. "
+        "Remove it, or set output.collision to version or overwrite."
+    )
+
+
+def _shortened(name: str, n_bytes: int) -> str:
+    """The longest beginning of `name` that takes at most `n_bytes`, no character cut in two."""
+    while len(os.fsencode(name)) > n_bytes:
+        name = name[:-1]
+    return name
+
+
+def beside(output: Path, suffix: str) -> Path:
+    """The name of something that lies beside an output and belongs to it."""
+    return output.with_name(_shortened(output.name, _NAME_BYTES - len(suffix)) + suffix)
+
+
+@contextmanager
+def part_file(destination: Path) -> Iterator[Path]:
+    """A hidden temporary name beside `destination`; whatever still lies there in the end is removed."""
+    tail = f".{secrets.token_hex(4)}{PART_SUFFIX}"
+    part = destination.with_name(f".{_shortened(destination.name, _NAME_BYTES - len(tail) - 1)}{tail}")
+    try:
+        yield part
+    finally:
+        with suppress(OSError):  # a share that has gone takes the file with it
+            part.unlink()
+
+
+@contextmanager
+def disk_errors(folder: Path) -> Iterator[None]:
+    """Turn what the disk says into the daemon's errors, while what was written still lies there.
+
+    Raises:
+        DiskFull: no space, or no quota, is left.
+        FolderGone: the folder is not there.
+        OutputError: anything else, such as missing permission.
+    """
+    try:
+        yield
+    except (MediaError, VerificationFailed) as error:
+        if not folder.is_dir():
+            raise _gone(folder) from error
+        # ffmpeg may end well though its last bytes found no room: the disk itself is asked.
+        if shutil.disk_usage(folder).free < _NO_SPACE:
+            raise _full(folder) from error
+        raise
+    except OSError as error:
+        if error.errno in _FULL:
+            raise _full(folder) from error
+        if error.errno in _GONE and not folder.is_dir():
+            raise _gone(folder) from error
+        raise OutputError(
+            f"{folder}: the result could not be written ({error.strerror or error}); expected a folder "
+            "where files can be made. Check its permissions and the disk."
+        ) from error
+
+
+def _full(folder: Path) -> DiskFull:
+    return DiskFull(
+        f"{folder}: no space is left for the result. Free some; the clip is tried again by itself."
+    )
+
+
+def _gone(folder: Path) -> FolderGone:
+    return FolderGone(
+        f"{folder}: the folder of the result is not there. Is the share mounted? "
+        "The clip is tried again by itself."
+    )
+
+
+def settle(part: Path, destination: Path, collision: Collision, source: Path) -> Path:
+    """Give a finished file its name: synced, with the source's mode and date, visible at once and whole.
+
+    Args:
+        part: the finished file, in the folder of `destination`.
+        destination: the name it is to have.
+        collision: what to do if that is taken: fail, take the next free `_2`, `_3` …, or overwrite.
+        source: whose mode and modification time it gets; it is never overwritten.
+
+    Returns:
+        The name it has.
+
+    Raises:
+        OutputExists: the name is taken and may not be another, or is the source's own.
+        OSError: the disk.
+    """
+    facts = source.stat()
+    _sync(part)
+    part.chmod(stat.S_IMODE(facts.st_mode))
+    os.utime(part, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    settled = _named(part, destination, collision, source)
+    _sync(destination.parent)
+    return settled
+
+
+def _named(part: Path, destination: Path, collision: Collision, source: Path) -> Path:
+    if collision == "overwrite":
+        if destination.exists() and destination.samefile(source):
+            raise OutputExists(
+                f"{destination} is the clip itself, which is never overwritten. "
+                "Use another folder or name template."
+            )
+        part.replace(destination)
+        return destination
+    for number in count(1):
+        name = destination
+        if number > 1:
+            name = destination.with_name(f"{destination.stem}_{number}{destination.suffix}")
+        if _moved_to_free_name(part, name):
+            return name
+        if collision == "fail":
+            break
+    raise OutputExists(
+        f"{destination} exists and the profile forbids another name or overwriting it. "
+        "Remove it, or set output.collision to version or overwrite."
+    )
+
+
+def _moved_to_free_name(part: Path, name: Path) -> bool:
+    """Rename, unless the name is taken: no other process can slip in between."""
+    try:
+        os.link(part, name)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        try:
+            name.touch(exist_ok=False)  # no hard links here (FAT, some shares): reserve, then replace
+        except FileExistsError:
+            return False
+        part.replace(name)
+        return True
+    part.unlink()
+    return True
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,195 @@
+"""Frozen types that flow through the library. Arrays are numpy; torch stays inside the networks.
+
+    Frames → Region (detector) → Source (seen → heard) → slots [64, clip_dim] → CLAP [clap_dim]
+           → Scene (target + tracks) → Take (waveform + what is heard)
+
+Seconds are `Fraction`, counted from the picture's first frame. Vectors called "CLAP" or "CLIP"
+are L2-normalised. Waveforms are [channels, samples] float32, full scale ±1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float32]
+ByteArray = NDArray[np.uint8]
+
+SAMPLE_RATE = 48_000  # Hz, of every waveform the package hands out
+MAX_SLOTS = 64  # slot 0 is the whole image, 1..63 are sources (SSV2A)
+
+Kind = Literal["texture", "event"]
+
+
+@dataclass(frozen=True, slots=True)
+class VideoSettings:
+    """How one clip is seen and heard; the same values and seed give the same samples."""
+
+    var_samples: int = 64  # draws averaged per vector (SSV2A's var_samples)
+    cycle_its: int = 64  # rounds of Cycle Mix after the first
+    cycle_samples: int = 64  # remixed CLAPs per round
+    candidates: int = 3  # renderings per chunk, the one nearest the target is kept
+    min_confidence: float = 0.4  # of a detection, 0..1
+    max_sources: int = 16  # per frame, 1..63
+    mute: frozenset[str] = frozenset()  # labels, names or sounds that must not sound
+    add: tuple[str, ...] = ()  # texts that always sound
+    synthesis: Mapping[str, Any] = field(default_factory=dict)  # the synthesiser's own settings
+
+
+@dataclass(frozen=True, slots=True)
+class Frames:
+    """Decoded frames of one clip, upright as shown."""
+
+    images: ByteArray  # [N, height, width, 3] RGB
+    times: tuple[Fraction, ...]  # N, seconds: presentation time of each frame that was decoded
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle in a picture, in fractions of its width and height (0..1)."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    @property
+    def area(self) -> float:
+        """Share of the picture that the box covers, 0..1."""
+        return max(0.0, self.right - self.left) * max(0.0, self.bottom - self.top)
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        """(x, y) of the middle, 0..1."""
+        return (self.left + self.right) / 2, (self.top + self.bottom) / 2
+
+    def overlap(self, other: Box) -> float:
+        """Intersection over union, 0..1."""
+        width = min(self.right, other.right) - max(self.left, other.left)
+        height = min(self.bottom, other.bottom) - max(self.top, other.top)
+        if width <= 0 or height <= 0:
+            return 0.0
+        shared = width * height
+        return shared / (self.area + other.area - shared)
+
+
+WHOLE_PICTURE = Box(0.0, 0.0, 1.0, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """What a detector found in one frame."""
+
+    box: Box
+    label: str  # the detector's class name
+    confidence: float  # 0..1
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One possible sound source of one frame, after crop and label were weighed together."""
+
+    box: Box
+    label: str  # the detector's name; "scene" for the whole image; "added" for a text of the profile
+    name: str  # the name that won (the classifier's or the detector's)
+    caption: str | None  # what such a thing sounds like; None: it is silent
+    confidence: float  # 0..1
+    clip: FloatArray  # [clip_dim], L2-normalised
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """One source followed through the frames of a chunk."""
+
+    key: int  # stable over chunks: the same source keeps its key while it goes on
+    label: str
+    name: str
+    caption: str | None
+    clap: FloatArray  # [clap_dim], mean over its frames, L2-normalised
+    presence: FloatArray  # [N] 0..1, per frame
+    centre_x: FloatArray  # [N] 0..1 (0 = left), where absent: the last known
+    area: FloatArray  # [N] 0..1, share of the picture
+    count: int = 1  # how many such things at once (at most, over the frames)
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What a synthesiser gets for one chunk. Latent diffusion uses the target alone."""
+
+    seconds: Fraction
+    times: tuple[Fraction, ...]  # N frame times, from the chunk's start
+    target: FloatArray  # [clap_dim], the aggregated CLAP
+    tracks: tuple[Track, ...]
+    ambience: str | None  # caption of the scene's ambience; None: nothing recognised
+    ambience_clap: FloatArray | None  # [clap_dim]
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """One sound that is heard in a take: a line of the cue sheet."""
+
+    entry: str  # id of the bank's entry
+    sound: str  # key of the vocabulary
+    caption: str
+    track: int | None  # Track.key; None: belongs to the scene
+    start: Fraction  # seconds in the chunk
+    end: Fraction
+    gain_db: float
+    licence: str
+    credit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Continuity:
+    """What the next chunk needs to go on with the same sounds: opaque to all but its synthesiser."""
+
+    state: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """What a synthesiser hands back for one chunk."""
+
+    waveform: FloatArray  # [channels, n_samples], SAMPLE_RATE
+    picks: tuple[Pick, ...]
+    fit: float  # cosine of the rendering's own CLAP with the target
+    continuity: Continuity
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A source in one frame, as reports and pictures show it."""
+
+    time: Fraction  # seconds from the picture's first frame
+    box: Box
+    label: str
+    name: str
+    caption: str | None
+    confidence: float
+    track: int | None  # Track.key
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """One chunk, seen and heard."""
+
+    waveform: FloatArray  # [channels, n_samples], SAMPLE_RATE
+    scene: Scene
+    sightings: tuple[Sighting, ...]
+    picks: tuple[Pick, ...]
+    fit: float  # cosine of the take's own CLAP with the target
+    seconds_spent: Mapping[str, float]  # stage name → wall seconds
+    warnings: tuple[str, ...] = ()
+
+    def with_stage(self, stage: str, seconds: float) -> Take:
+        """Return the same take with one more stage in `seconds_spent`."""
+        return replace(self, seconds_spent={stage: seconds, **self.seconds_spent})
