@@ -1,0 +1,1 @@
+"""Encoders: sentences, crops and sounds to vectors."""

@@ -1,0 +1,135 @@
+"""Image vectors without an image-text network: ConSE (Norouzi et al., ICLR 2014, eq. 5).
+
+A region's vector is the sum of sentence vectors of what its likeliest classes sound like, weighted by
+their probabilities. Beyond the paper, the detector's label takes part with its score, and the two
+correct each other: `judge` decides which name wins.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ssv2a.embed.minilm import MiniLm
+from ssv2a.errors import InputError
+from ssv2a.heard import Heard
+from ssv2a.types import FloatArray
+
+TOP = 10  # classes that take part in a vector (T of the paper)
+MIN_PROBABILITY = 0.03  # of one class, to take part in a vector
+CONFIRMED = 0.3  # mass of a label's own kinds from which the crop confirms the label
+RIVAL = 0.4  # mass from which a rival of the same group may overrule a label
+STRANGER = 0.6  # the same, for a rival of another group
+DOUBTED = 0.5  # a weaker label is not heard if the crop knows such things and sees none of them
+CARRIED = 0.4  # mass from which what a person plays, holds or rides is what is heard
+
+_THINGS = frozenset({"animal", "vehicle", "instrument", "tool", "appliance", "sport", "thing", "food"})
+_HELD = frozenset({"instrument", "tool", "sport"})
+_RIDDEN = frozenset({"bicycle", "motorcycle", "horse"})
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Which name won."""
+
+    heard: Heard
+    confidence: float  # 0..1
+    label_weight: float  # 0..1: what is left of the label's own score
+    doubted: bool = False  # a weak label that the crop does not bear out: silent
+
+
+def judge(label: Heard, score: float, classes: tuple[Heard, ...], odds: FloatArray | None) -> Verdict:
+    """Weigh a detector's label against the classifier's verdict on the crop.
+
+    1. Classes that are kinds of the label confirm it, and the likeliest names it ("dog" → "husky").
+    2. What a person plays, holds or rides is what is heard of that person.
+    3. A rival of the same group overrules a weaker label ("cow" .50 → "pig" .70); one of another
+       group has to be surer. Clothes, parts, plants and places overrule nothing.
+    4. A weak label that the crop does not bear out at all is silent.
+
+    Args:
+        label: the detector's class.
+        score: its confidence.
+        classes: the classifier's classes.
+        odds: [classes] probabilities of the crop; None: it was not classified.
+    """
+    if odds is None:
+        return Verdict(label, score, score)
+    own = [i for i, heard in enumerate(classes) if heard.kind == label.name]
+    borne_out = float(odds[own].sum())
+    if borne_out >= CONFIRMED:
+        return Verdict(_likeliest(own, classes, odds), max(score, borne_out), score)
+    rivals = _masses(label, classes, odds)
+    members, mass = max(rivals.values(), key=lambda rival: rival[1], default=([], 0.0))
+    if not members or mass < _needed(label, score, classes[members[0]]):
+        if own and label.group != "person" and score < DOUBTED and borne_out < MIN_PROBABILITY:
+            return Verdict(replace(label, sound=None, moving=None), score, score, doubted=True)
+        return Verdict(label, score, score)
+    return Verdict(_likeliest(members, classes, odds), mass, score * (1 - mass))
+
+
+def _masses(
+    label: Heard, classes: tuple[Heard, ...], odds: FloatArray
+) -> dict[tuple[str, str], tuple[list[int], float]]:
+    """Probability mass of what else the crop may be: classes of one group that are one kind of thing."""
+    members: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for i in np.argsort(-odds, kind="stable")[: 3 * TOP].tolist():
+        heard = classes[i]
+        if heard.kind != label.name and heard.group in _THINGS:
+            members[heard.group, heard.kind or heard.sound or heard.name].append(i)
+    return {key: (indices, float(odds[indices].sum())) for key, indices in members.items()}
+
+
+def _needed(label: Heard, score: float, rival: Heard) -> float:
+    """The mass a rival needs to win over a label."""
+    if label.group == "person":
+        if rival.group in _HELD or rival.kind in _RIDDEN:
+            return CARRIED
+        return max(STRANGER, score) if rival.group == "animal" else np.inf
+    return max(RIVAL if rival.group == label.group else STRANGER, score)
+
+
+def _likeliest(members: list[int], classes: tuple[Heard, ...], odds: FloatArray) -> Heard:
+    """The likeliest class among those whose sound has the most mass."""
+    masses: dict[tuple[str | None, str | None], float] = defaultdict(float)
+    for i in members:
+        masses[classes[i].sound, classes[i].moving] += float(odds[i])
+    sound = max(masses, key=lambda key: masses[key])
+    fitting = [i for i in members if (classes[i].sound, classes[i].moving) == sound]
+    return classes[max(fitting, key=lambda i: float(odds[i]))]
+
+
+def weigh_classes(
+    classes: tuple[Heard, ...], odds: FloatArray, *, moving: bool, places: bool
+) -> dict[str, float]:
+    """Captions of the likeliest classes that sound, with their probabilities.
+
+    Args:
+        classes: the classifier's classes.
+        odds: [classes] probabilities.
+        moving: whether the thing moves.
+        places: whether classes that name a place count (in the whole picture they do, in a crop not).
+    """
+    captions: dict[str, float] = defaultdict(float)
+    for i in np.argsort(-odds, kind="stable")[:TOP].tolist():
+        caption = classes[i].caption_when(moving)
+        if caption and odds[i] >= MIN_PROBABILITY and (places or classes[i].group != "place"):
+            captions[caption] += float(odds[i])
+    return dict(captions)
+
+
+def blend(text: MiniLm, weights: Mapping[str, float]) -> FloatArray:
+    """The weighted sum of sentence vectors [384], L2-normalised.
+
+    Raises:
+        InputError: there is nothing to sum.
+    """
+    texts = sorted(caption for caption, weight in weights.items() if weight > 0)
+    if not texts:
+        raise InputError("no text has a weight above zero; expected at least one to make a vector of")
+    mass = np.array([weights[caption] for caption in texts], np.float32)
+    vector = mass @ text.embed(texts)
+    return np.asarray(vector / np.linalg.norm(vector), np.float32)

@@ -1,0 +1,29 @@
+"""ONNX networks on this processor: one way to open them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import onnxruntime as ort
+
+from ssv2a.errors import BundleError
+
+
+def open_session(model: Path, threads: int) -> ort.InferenceSession:
+    """A session on the CPU with `threads` threads of its own, operators run one after the other.
+
+    Raises:
+        BundleError: the file is missing or is not a network.
+    """
+    if not model.is_file():
+        raise BundleError(f"{model}: no such network; expected an ONNX file of the bundle; install it again")
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+    options.log_severity_level = 3
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        return ort.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        raise BundleError(f"{model}: not a readable ONNX network ({error})") from error

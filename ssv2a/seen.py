@@ -1,0 +1,333 @@
+"""Frames to what is seen in them and how it is heard: one `Look` a frame.
+
+Detector, classifier and table weigh every region; the whole picture gives the scene, its ambience
+and, where no region explains it, one more source. People have footsteps when they walk and clothes
+when they stir, never a voice.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+import numpy as np
+
+from ssv2a.detect.nanodet import NanoDet
+from ssv2a.embed.classifier import Classifier
+from ssv2a.embed.conse import Verdict, blend, judge, weigh_classes
+from ssv2a.embed.minilm import MiniLm
+from ssv2a.heard import Heard, HeardTable, caption_of
+from ssv2a.motion import CUT_SHOT, UNCHANGED, Motion, difference, motion, thumbnail
+from ssv2a.scenes import Rule, ambience, gather, pool, surface
+from ssv2a.types import MAX_SLOTS, WHOLE_PICTURE, Box, ByteArray, FloatArray, Frames, Region, Source
+
+SCENE = "scene"  # the label of sources that are the whole picture
+UNEXPLAINED = 0.5  # mass of a class of the whole picture from which it is a source beside the detector's
+ALONE = 0.35  # the same, where the detector found nothing
+SAME_THING = 0.5  # overlap above which two sources of one name and caption are one
+SAME_CROP = 0.7  # overlap with the frame before above which the classifier's verdict is kept
+CROP_FRAMES = 4  # frames in a row that may share one verdict
+MAX_CROPS = 8  # classified in one frame, the largest; the rest go by the detector's label
+MIN_CROP = 0.005  # share of the picture: a smaller crop is too coarse to classify
+TALL = 1.3  # height to width, in pixels, of a person seen from head to foot
+NO_FEET = 0.985  # a box that ends lower than this has no feet in the picture
+AMBIENCE_WEIGHT = 0.5  # of the ambience in the scene's vector, beside probabilities
+
+_OBJECTS = frozenset({"animal", "vehicle", "instrument", "tool", "appliance", "sport"})
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What is seen in one frame."""
+
+    time: Fraction  # seconds from the picture's first frame
+    scene: Source  # the whole picture; its caption is the ambience
+    ambience: str | None  # caption; None: nothing recognised
+    sources: tuple[Source, ...]  # the surest first; a caption of None is silent, for the picture only
+    reused: bool  # nothing had changed: the look before it, again
+    cut: bool  # the first of another shot than the look before it
+
+
+@dataclass(frozen=True, slots=True)
+class _Glance:
+    """One frame that is looked at: what the detector gave."""
+
+    time: Fraction
+    image: ByteArray
+    thumb: FloatArray  # [32, 32, 3]
+    regions: tuple[Region, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Crop:
+    """A classified region, kept for the next frames."""
+
+    region: Region
+    odds: FloatArray | None  # [classes]; None: it was not classified
+    age: int  # frames since it was classified
+
+
+@dataclass(frozen=True, slots=True)
+class _Impression:
+    """One frame, named but not yet heard."""
+
+    glance: _Glance
+    crops: tuple[_Crop, ...]
+    verdicts: tuple[Verdict, ...]  # one for each crop
+    moves: tuple[Motion, ...]  # one for each crop
+    odds: FloatArray  # [classes] of the whole picture
+    evidence: Mapping[str, float]  # of the place
+
+
+class Eyes:
+    """Detector, classifier, sentence encoder and tables together; holds no state between calls.
+
+    Args:
+        detector: finds things.
+        classifier: names crops and whole pictures.
+        text: turns captions into vectors.
+        heard: what each name sounds like.
+        rules: of the scene's ambience and ground.
+    """
+
+    def __init__(
+        self,
+        detector: NanoDet,
+        classifier: Classifier,
+        text: MiniLm,
+        heard: HeardTable,
+        rules: Sequence[Rule],
+    ) -> None:
+        self._detector = detector
+        self._classifier = classifier
+        self._text = text
+        self._heard = heard
+        self._rules = tuple(rules)
+
+    def look(
+        self,
+        frames: Frames,
+        *,
+        min_confidence: float = 0.4,
+        max_sources: int = MAX_SLOTS - 1,
+        mute: frozenset[str] = frozenset(),
+    ) -> tuple[Look, ...]:
+        """One look a frame; a frame like the one before is not looked at again.
+
+        Args:
+            frames: of one chunk, in order.
+            min_confidence: the detector's, below which nothing is a region.
+            max_sources: most sources of one frame.
+            mute: labels, names or sounds (keys of the vocabulary) that must not sound; upper or lower
+                case is the same.
+        """
+        glances = [self._glance(frames, n, min_confidence, max_sources) for n in _changed(frames)]
+        shots = [_same_shot(glances, n) for n in range(len(glances))]
+        impressions: list[_Impression] = []
+        for n, glance in enumerate(glances):
+            beside = [glances[i] for i in shots[n] if i != n]
+            crops = impressions[-1].crops if n - 1 in shots[n] else ()
+            impressions.append(self._impression(glance, beside, crops))
+        muted = frozenset(word.casefold() for word in mute)
+        looks = []
+        for n, impression in enumerate(impressions):
+            shot = [impressions[i] for i in shots[n]]
+            cut = n > 0 and n - 1 not in shots[n]
+            looks.append(self._look(impression, shot, cut, muted, max_sources))
+        return _spread(looks, frames.times)
+
+    def _glance(self, frames: Frames, n: int, min_confidence: float, most: int) -> _Glance:
+        image = frames.images[n]
+        regions = self._detector.detect(image, min_confidence=min_confidence, max_regions=most)
+        return _Glance(frames.times[n], image, thumbnail(image), regions)
+
+    def _crop(self, glance: _Glance, region: Region, before: Sequence[_Crop], worth: bool) -> _Crop:
+        """Classify a region, or keep the verdict of the frame before where it hardly moved.
+
+        One that is not `worth` it, being small or one of many, goes by the detector's label alone.
+        """
+        for old in before:
+            if (
+                old.region.label == region.label
+                and old.age + 1 < CROP_FRAMES
+                and old.region.box.overlap(region.box) >= SAME_CROP
+            ):
+                return _Crop(region, old.odds, old.age + 1)
+        if not worth:
+            return _Crop(region, None, 0)
+        return _Crop(region, self._classifier.classify(glance.image, region.box), 0)
+
+    def _impression(self, glance: _Glance, beside: Sequence[_Glance], before: Sequence[_Crop]) -> _Impression:
+        """Name what one frame shows: crops and the whole picture, what moves, evidence of the place.
+
+        Args:
+            glance: the frame.
+            beside: the frames before and after it, of the same shot.
+            before: the crops of the frame before it, of the same shot.
+        """
+        others = [(other.time, other.thumb, other.regions) for other in beside]
+        moves = tuple(motion(region, glance.thumb, glance.time, others) for region in glance.regions)
+        by_size = sorted(range(len(glance.regions)), key=lambda i: -glance.regions[i].box.area)
+        worth = {i for i in by_size[:MAX_CROPS] if glance.regions[i].box.area >= MIN_CROP}
+        crops = tuple(
+            self._crop(glance, region, before, i in worth) for i, region in enumerate(glance.regions)
+        )
+        labels = [self._heard.labels[region.label] for region in glance.regions]
+        verdicts = tuple(
+            judge(label, crop.region.confidence, self._heard.classes, crop.odds)
+            for label, crop in zip(labels, crops, strict=True)
+        )
+        odds = self._classifier.classify(glance.image)
+        evidence = gather(_counted(verdicts, labels), self._heard.classes, odds, glance.thumb)
+        return _Impression(glance, crops, verdicts, moves, odds, evidence)
+
+    def _look(
+        self, own: _Impression, shot: Sequence[_Impression], cut: bool, muted: frozenset[str], most: int
+    ) -> Look:
+        """Hear one frame; the place and the whole picture's classes are taken from its shot."""
+        odds = np.mean([impression.odds for impression in shot], axis=0, dtype=np.float32)
+        evidence = pool([impression.evidence for impression in shot])
+        ground, air = surface(self._rules, evidence), ambience(self._rules, evidence)
+        air = None if air is None or air.casefold() in muted else air
+        shape = own.glance.image.shape[1] / own.glance.image.shape[0]
+        sources = [
+            self._source(crop, verdict, move, _sound(verdict, move, crop.region.box, shape, ground), muted)
+            for crop, verdict, move in zip(own.crops, own.verdicts, own.moves, strict=True)
+        ]
+        sources += self._unexplained(odds, own.verdicts, muted)
+        kept = _merge(sources)[:most]
+        scene = self._scene(odds, kept, air, muted)
+        return Look(own.glance.time, scene, caption_of(air), kept, reused=False, cut=cut)
+
+    def _source(
+        self, crop: _Crop, verdict: Verdict, move: Motion, sound: str | None, muted: frozenset[str]
+    ) -> Source:
+        """One region as a source that makes `sound` (a key of the vocabulary, None: silent)."""
+        label = self._heard.labels[crop.region.label]
+        moving = move is Motion.MOVES
+        caption = caption_of(sound)
+        if sound == verdict.heard.sound_when(moving):
+            caption = verdict.heard.caption_when(moving)
+        if {label.name.casefold(), *_words(verdict.heard, sound)} & muted:
+            caption = None
+        weights: dict[str, float] = {}
+        if crop.odds is not None:
+            weights = weigh_classes(self._heard.classes, crop.odds, moving=moving, places=False)
+        own = caption if label is verdict.heard else label.caption_when(moving)
+        if own:
+            weights[own] = weights.get(own, 0.0) + verdict.label_weight
+        vector = blend(self._text, weights or {verdict.heard.name: 1.0})
+        return Source(crop.region.box, label.name, verdict.heard.name, caption, verdict.confidence, vector)
+
+    def _unexplained(
+        self, odds: FloatArray, verdicts: Sequence[Verdict], muted: frozenset[str]
+    ) -> list[Source]:
+        """The whole picture's own thing, where it sounds and no region is such a thing."""
+        masses: dict[str, float] = {}
+        for heard, probability in zip(self._heard.classes, odds.tolist(), strict=True):
+            if heard.group in _OBJECTS and heard.sound:
+                masses[heard.sound] = masses.get(heard.sound, 0.0) + probability
+        sound = max(masses, key=lambda key: masses[key])
+        members = [i for i, h in enumerate(self._heard.classes) if h.sound == sound and h.group in _OBJECTS]
+        heard = self._heard.classes[max(members, key=lambda i: float(odds[i]))]
+        seen = {v.heard.sound for v in verdicts} | {v.heard.moving for v in verdicts}
+        kinds = {v.heard.kind or v.heard.name for v in verdicts}
+        needed = UNEXPLAINED if verdicts else ALONE
+        if masses[sound] < needed or sound in seen or (heard.kind and heard.kind in kinds):
+            return []
+        caption = None if {SCENE, *_words(heard, sound)} & muted else heard.caption_when(moving=False)
+        weights = weigh_classes(self._heard.classes, odds, moving=False, places=False)
+        vector = blend(self._text, weights or {heard.name: 1.0})
+        return [Source(WHOLE_PICTURE, SCENE, heard.name, caption, masses[sound], vector)]
+
+    def _scene(
+        self, odds: FloatArray, sources: Sequence[Source], air: str | None, muted: frozenset[str]
+    ) -> Source:
+        """The whole picture as slot 0: its classes, its sources by their size, its ambience."""
+        audible = odds * [not (_words(heard, heard.sound) & muted) for heard in self._heard.classes]
+        weights = weigh_classes(self._heard.classes, audible, moving=False, places=True)
+        for source in sources:
+            if source.caption:
+                weight = source.confidence * source.box.area**0.5
+                weights[source.caption] = weights.get(source.caption, 0.0) + weight
+        caption = caption_of(air)
+        if caption:
+            weights[caption] = weights.get(caption, 0.0) + AMBIENCE_WEIGHT
+        likeliest = int(odds.argmax())
+        name = self._heard.classes[likeliest].name
+        vector = blend(self._text, weights or {name: 1.0})
+        return Source(WHOLE_PICTURE, SCENE, name, caption, float(odds[likeliest]), vector)
+
+
+def _words(heard: Heard, sound: str | None) -> frozenset[str]:
+    """What a thing can be muted by: its name, the label it is a kind of, its sound."""
+    return frozenset(word.casefold() for word in (heard.name, heard.kind, sound) if word)
+
+
+def _counted(verdicts: Sequence[Verdict], labels: Sequence[Heard]) -> list[Heard]:
+    """What counts as evidence of the place: labels, or what overruled them; nothing that is doubted."""
+    return [
+        label if verdict.heard.group == label.group else verdict.heard
+        for verdict, label in zip(verdicts, labels, strict=True)
+        if not verdict.doubted
+    ]
+
+
+def _sound(verdict: Verdict, move: Motion, box: Box, shape: float, ground: str) -> str | None:
+    """The key of what a region sounds like, people by how they move.
+
+    Args:
+        verdict: which name won.
+        move: how it moves.
+        box: where it is.
+        shape: width to height of the picture.
+        ground: the footsteps that belong to the place.
+    """
+    heard = verdict.heard
+    if heard.group != "person" or heard.sound:
+        return heard.sound_when(move is Motion.MOVES)
+    if move is Motion.STILL:
+        return None
+    height, width = box.bottom - box.top, (box.right - box.left) * shape
+    whole = height >= TALL * width and box.bottom < NO_FEET
+    return ground if move is Motion.MOVES and whole else "cloth_rustle"
+
+
+def _merge(sources: Sequence[Source]) -> tuple[Source, ...]:
+    """One source a thing, the surest first: overlapping sources of one name that sound alike are one."""
+    kept: list[Source] = []
+    for source in sorted(sources, key=lambda s: -s.confidence):
+        twins = [o for o in kept if (o.name, o.caption) == (source.name, source.caption)]
+        if all(twin.box.overlap(source.box) <= SAME_THING for twin in twins):
+            kept.append(source)
+    return tuple(kept)
+
+
+def _changed(frames: Frames) -> list[int]:
+    """The frames that differ from the last one looked at; the first always."""
+    chosen: list[int] = []
+    last: FloatArray | None = None
+    for n, image in enumerate(frames.images):
+        thumb = thumbnail(image)
+        if last is None or difference(thumb, last) >= UNCHANGED:
+            chosen.append(n)
+            last = thumb
+    return chosen
+
+
+def _same_shot(glances: Sequence[_Glance], n: int) -> list[int]:
+    """A frame and those right before and after it that are of its shot."""
+    around = range(max(n - 1, 0), min(n + 2, len(glances)))
+    return [i for i in around if difference(glances[n].thumb, glances[i].thumb) < CUT_SHOT]
+
+
+def _spread(looks: Sequence[Look], times: Sequence[Fraction]) -> tuple[Look, ...]:
+    """A look for every time: its own, or the last before it."""
+    starts = [look.time for look in looks]
+    spread = []
+    for time in times:
+        look = looks[bisect_right(starts, time) - 1]
+        spread.append(look if look.time == time else replace(look, time=time, reused=True, cut=False))
+    return tuple(spread)

@@ -1,0 +1,144 @@
+"""Checkpoints in and out: the released `.pth` pair, and safetensors for the bundles made here."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import Tensor, nn
+
+from ssv2a.config import Ssv2aConfig
+from ssv2a.errors import WeightsError
+from ssv2a.networks import Networks
+
+State = Mapping[str, Tensor]
+
+
+def load_released(config: Ssv2aConfig, ssv2a_path: Path, aggregator_path: Path) -> Networks:
+    """Networks with the weights of a released `ssv2a.pth` and `agg.pth`, on the CPU, for inference.
+
+    The first holds `manifold_state`, `generator_state`, `remixer_state` (and a time stamp), the second is
+    the aggregator's flat state. Only tensors and plain values are unpickled.
+
+    Raises:
+        WeightsError: a file cannot be read, or names every key that is missing, unexpected or misshapen.
+    """
+    content, aggregator = _unpickled(ssv2a_path), _unpickled(aggregator_path)
+    states: dict[str, State] = {"aggregator": aggregator}
+    for name in ("manifold", "generator", "remixer"):
+        states[name] = content.get(f"{name}_state", {})
+    return _networks(config, states, f"{ssv2a_path} and {aggregator_path}")
+
+
+def load_networks(config: Ssv2aConfig, path: Path) -> Networks:
+    """Networks with the weights that `save_modules` wrote, on the CPU, for inference.
+
+    Raises:
+        WeightsError: the file cannot be read, or names every key that is missing, unexpected or misshapen.
+    """
+    return _networks(config, _read(path), str(path))
+
+
+def load_modules(modules: Mapping[str, nn.Module], path: Path) -> None:
+    """Fill some networks, by name, from a file of `save_modules` that holds exactly these.
+
+    Raises:
+        WeightsError: the file cannot be read, or names every key that is missing, unexpected or misshapen.
+    """
+    _fill(modules, _read(path), str(path))
+
+
+def save_modules(modules: Mapping[str, nn.Module], path: Path) -> None:
+    """Write networks as safetensors in half precision, keys `name.key`, in one step (write, then rename)."""
+    tensors = {
+        f"{name}.{key}": tensor.detach().to("cpu", torch.float16).contiguous()
+        for name, module in modules.items()
+        for key, tensor in module.state_dict().items()
+    }
+    _write(tensors, path)
+
+
+def join_files(parts: Sequence[Path], path: Path) -> None:
+    """Write one file with the networks of several files of `save_modules`.
+
+    Raises:
+        WeightsError: a part cannot be read.
+    """
+    tensors = {key: tensor for part in parts for key, tensor in _tensors(part).items()}
+    _write(tensors, path)
+
+
+def _networks(config: Ssv2aConfig, states: Mapping[str, State], where: str) -> Networks:
+    with torch.device("meta"):  # shapes only: every tensor comes from the checkpoint
+        networks = Networks.untrained(config, seed=0)
+    _fill(networks.modules, states, where)
+    return networks.for_inference("cpu")
+
+
+def _fill(modules: Mapping[str, nn.Module], states: Mapping[str, State], where: str) -> None:
+    faults = [f"{name}.*: unexpected" for name in states.keys() - modules.keys()]
+    for name, module in modules.items():
+        faults += _misfits(name, module.state_dict(), states.get(name, {}))
+    if faults:
+        raise WeightsError(
+            "\n  ".join(
+                (f"{where}: does not fit the configuration, {len(faults)} fault(s); use its own:", *faults)
+            )
+        )
+    for name, module in modules.items():
+        state = {key: tensor.to(torch.float32) for key, tensor in states[name].items()}
+        module.load_state_dict(state, assign=True)
+
+
+def _misfits(name: str, wanted: State, found: State) -> list[str]:
+    faults = [f"{name}.{key}: missing" for key in wanted if key not in found]
+    faults += [f"{name}.{key}: unexpected" for key in found if key not in wanted]
+    for key in wanted.keys() & found.keys():
+        if not isinstance(found[key], Tensor):
+            faults.append(f"{name}.{key}: expected a tensor, got {type(found[key]).__name__}")
+        elif wanted[key].shape != found[key].shape:
+            faults.append(
+                f"{name}.{key}: expected shape {list(wanted[key].shape)}, got {list(found[key].shape)}"
+            )
+    return sorted(faults)
+
+
+def _read(path: Path) -> dict[str, State]:
+    """A safetensors file as states by network."""
+    states: dict[str, dict[str, Tensor]] = {}
+    for key, tensor in _tensors(path).items():
+        name, _, rest = key.partition(".")
+        states.setdefault(name, {})[rest] = tensor
+    return dict(states)
+
+
+def _tensors(path: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise WeightsError(
+            f"{path}: cannot be read as safetensors: {error}. Fetch or build it again."
+        ) from error
+
+
+def _write(tensors: dict[str, Tensor], path: Path) -> None:
+    temporary = path.with_name(f"{path.name}.part")
+    temporary.write_bytes(save(tensors))  # save_file would make it readable by its owner alone
+    temporary.replace(path)
+
+
+def _unpickled(path: Path) -> Mapping[str, Any]:
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, EOFError, RuntimeError, pickle.UnpicklingError) as error:
+        raise WeightsError(
+            f"{path}: cannot be read as a torch checkpoint: {error}. Fetch it again."
+        ) from error
+    if not isinstance(content, dict):
+        raise WeightsError(f"{path}: expected a table of tensors, got {type(content).__name__}.")
+    return content

@@ -1,0 +1,316 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from PIL import Image
+from seen_parts import MINI, clip, detector, eyes, heard, picture, sentences
+
+from ssv2a.embed.conse import blend, judge, weigh_classes
+from ssv2a.errors import BundleError, InputError
+from ssv2a.motion import Motion, motion, thumbnail
+from ssv2a.scenes import ambience, gather, load_scenes, surface
+from ssv2a.seen import Eyes, Look
+from ssv2a.types import Box, ByteArray, FloatArray, Region
+
+
+def odds_of(**masses: float) -> FloatArray:
+    """Class probabilities; the rest is spread over all classes."""
+    odds = np.zeros(1000, np.float32)
+    names = [one.name for one in heard().classes]
+    for name, mass in masses.items():
+        odds[names.index(name.replace("_", " "))] += mass
+    return odds + np.float32((1 - odds.sum()) / 1000)
+
+
+def look_at(image: ByteArray) -> Look:
+    return eyes().look(clip(image))[0]
+
+
+@pytest.mark.parametrize(
+    ("label", "score", "odds", "name", "caption"),
+    [
+        ("dog", 0.65, {"husky": 0.5, "Siberian_Husky": 0.2}, "husky", "a dog barking"),
+        ("truck", 0.61, {"fire_truck": 0.98}, "fire truck", "a siren wailing"),
+        ("cow", 0.50, {"pig": 0.70}, "pig", "a pig grunting"),
+        ("bird", 0.85, {"drake_(male_duck)": 0.90}, "drake (male duck)", "a duck quacking"),
+        ("bus", 0.78, {"trolleybus": 0.6}, "trolleybus", "a bus engine running"),
+        ("dog", 0.45, {"Alpine_ibex": 0.6}, "Alpine ibex", "a goat bleating"),
+        ("person", 0.60, {"Egyptian_Mau": 0.72}, "Egyptian Mau", "a cat meowing"),
+        ("person", 0.80, {"acoustic_guitar": 0.55}, "acoustic guitar", "a guitar strumming"),
+        ("cup", 0.50, {"teapot": 0.3, "vase": 0.3}, "cup", None),
+        ("dog", 0.70, {"teddy_bear": 0.9}, "teddy bear", None),
+    ],
+)
+def test_crop_and_label_correct_each_other(label, score, odds, name, caption) -> None:
+    verdict = judge(heard().labels[label], score, heard().classes, odds_of(**odds))
+    assert (verdict.heard.name, verdict.heard.caption_when(moving=False)) == (name, caption)
+
+
+@pytest.mark.parametrize(
+    ("label", "score", "odds"),
+    [
+        ("person", 0.70, {"suit": 0.9}),  # what people wear
+        ("person", 0.90, {"Egyptian_Mau": 0.72}),  # a sure person who holds a cat
+        ("person", 0.60, {"tripod": 0.95}),  # what stands before them
+        ("dog", 0.80, {"grey_fox": 0.1, "pig": 0.5}),  # weaker than the label
+        ("car", 0.60, {"car_wheel": 0.9}),  # a part
+        ("boat", 0.60, {"lakeshore": 0.9}),  # where it is
+    ],
+)
+def test_what_may_not_overrule_a_label(label, score, odds) -> None:
+    verdict = judge(heard().labels[label], score, heard().classes, odds_of(**odds))
+    assert verdict.heard is heard().labels[label]
+
+
+def test_a_weak_label_needs_the_crop_behind_it() -> None:
+    cat, classes = heard().labels["cat"], heard().classes
+    nothing = odds_of(hare=0.15)
+    assert judge(cat, 0.40, classes, nothing).heard.caption_when(moving=False) is None
+    assert judge(cat, 0.40, classes, odds_of(tabby_cat=0.2)).heard.caption_when(moving=False)
+    assert judge(cat, 0.60, classes, nothing).heard is cat
+    assert judge(cat, 0.40, classes, None).heard is cat
+
+
+def test_a_vector_is_the_weighted_sum_of_what_its_classes_sound_like() -> None:
+    odds = odds_of(tabby_cat=0.5, lynx=0.25, suit=0.2)
+    weights = weigh_classes(heard().classes, odds, moving=False, places=False)
+    assert set(weights) == {"a cat meowing", "a big cat growls"}  # no suit
+    cat, lynx = sentences().embed(["a cat meowing", "a big cat growls"])
+    expected = cat * weights["a cat meowing"] + lynx * weights["a big cat growls"]
+    np.testing.assert_allclose(blend(sentences(), weights), expected / np.linalg.norm(expected), atol=1e-6)
+    assert weights["a cat meowing"] / weights["a big cat growls"] == pytest.approx(2, rel=0.01)
+    with pytest.raises(InputError, match="no text has a weight"):
+        blend(sentences(), {"a cat meowing": 0.0})
+
+
+@pytest.mark.parametrize(
+    ("name", "heard_as"),
+    [
+        ("cat", {"a cat meowing"}),
+        ("officer", {"clothes rustling"}),  # no feet in the picture, no voice ever
+        ("astronaut", {"clothes rustling"}),
+        ("cameraman", {"clothes rustling"}),
+        ("coffee", set()),
+        ("clock", set()),  # too blurred to be seen as a clock: what is doubted is silent
+        ("palace", set()),
+        ("rocket", {"machinery running"}),  # the launch tower, a "drilling rig" to the classifier
+    ],
+)
+def test_how_photographs_are_heard(name: str, heard_as: set[str]) -> None:
+    look = look_at(picture(name))
+    assert {source.caption for source in look.sources if source.caption} == heard_as
+    for source in (look.scene, *look.sources):
+        assert np.linalg.norm(source.clip) == pytest.approx(1, abs=1e-5)
+
+
+def test_a_cat_is_one_cat_and_its_vector_means_a_cat() -> None:
+    (cat,) = look_at(picture("cat")).sources
+    assert (cat.label, cat.name) == ("cat", "Egyptian Mau")
+    captions = ["a cat meowing", "a truck engine rumbling", "a piano playing", "rain falling"]
+    cosines = sentences().embed(captions) @ cat.clip
+    assert cosines[0] > 0.9
+    assert cosines[0] > cosines[1:].max() + 0.4
+
+
+def test_two_things_side_by_side_are_two_sources_in_their_places() -> None:
+    halves = [np.asarray(Image.fromarray(picture(n)).resize((400, 400))) for n in ("cat", "officer")]
+    sources = {s.caption: s for s in look_at(np.concatenate(halves, axis=1)).sources if s.caption}
+    assert {"a cat meowing", "clothes rustling"} <= set(sources)
+    assert sources["a cat meowing"].box.centre[0] < 0.4
+    assert sources["clothes rustling"].box.centre[0] > 0.6
+
+
+def test_a_meadow_has_its_own_ambience_and_a_grey_wall_none() -> None:
+    meadow = look_at(picture("meadow"))
+    assert meadow.ambience == "birds singing"
+    assert meadow.scene.caption == meadow.ambience
+    wall = look_at(np.full((120, 160, 3), 128, np.uint8))
+    assert wall.sources == ()
+    assert wall.ambience is None
+
+
+def test_what_is_muted_is_seen_but_not_heard() -> None:
+    for mute in ("Cat", "cat_meow", "Egyptian Mau"):
+        (cat,) = eyes().look(clip(picture("cat")), mute=frozenset({mute}))[0].sources
+        assert cat.caption is None
+    loud, quiet = (
+        eyes().look(clip(picture("cat")), mute=mute)[0] for mute in (frozenset(), frozenset({"cat"}))
+    )
+    (meow,) = sentences().embed(["a cat meowing"])
+    assert loud.scene.clip @ meow > 0.9
+    assert quiet.scene.clip @ meow < 0.5
+    assert eyes().look(clip(picture("meadow")), mute=frozenset({"bird_song"}))[0].ambience is None
+
+
+def test_limits_hold() -> None:
+    assert eyes().look(clip(picture("officer")), max_sources=1)[0].sources[0].label == "person"
+    assert len(eyes().look(clip(picture("officer")), max_sources=1)[0].sources) == 1
+    strict = eyes().look(clip(picture("officer")), min_confidence=0.7)[0].sources
+    assert [source.label for source in strict] == ["person"]
+
+
+def test_unchanged_frames_are_looked_at_once(monkeypatch) -> None:
+    calls: list[int] = []
+    real = detector().detect
+    monkeypatch.setattr(
+        detector(), "detect", lambda image, **options: calls.append(1) or real(image, **options)
+    )
+    still, other = picture("officer"), picture("officer")[:, ::-1]
+    grain = np.random.default_rng(1).integers(-3, 4, still.shape)
+    noisy = np.clip(still.astype(int) + grain, 0, 255).astype(np.uint8)
+    looks = eyes().look(clip(still, noisy, still, other))
+    assert len(calls) == 2
+    assert [look.reused for look in looks] == [False, True, True, False]
+    assert [look.time for look in looks] == [Fraction(n, 2) for n in range(4)]
+    assert looks[0].sources == looks[2].sources
+
+
+def test_a_cut_is_told_and_movement_is_not_taken_for_one() -> None:
+    person = np.asarray(Image.fromarray(picture("officer")).resize((150, 200)))
+    shots = []
+    for left in (10, 40, 70):
+        image = np.full((240, 400, 3), 120, np.uint8)
+        image[40:, left : left + 150] = person
+        shots.append(image)
+    looks = eyes().look(clip(*shots, 255 - shots[-1]))
+    assert [look.cut for look in looks] == [False, False, False, True]
+
+
+def test_the_same_frames_give_the_same_looks() -> None:
+    frames = clip(picture("cat"), picture("cat")[:, ::-1].copy())
+    first, second = eyes().look(frames), eyes().look(frames)
+    for a, b in zip(first, second, strict=True):
+        assert [replace(s, clip=None) for s in a.sources] == [replace(s, clip=None) for s in b.sources]
+        np.testing.assert_array_equal(a.scene.clip, b.scene.clip)
+
+
+def _walker(steps: list[float]) -> list[tuple[Fraction, FloatArray, list[Region]]]:
+    """Frames half a second apart in which one tall person stands at the places given."""
+    frames = []
+    for n, x in enumerate(steps):
+        image = np.zeros((160, 160, 3), np.uint8)
+        image[16:128, int(x * 160) : int((x + 0.15) * 160)] = 200
+        region = Region(Box(x, 0.1, x + 0.15, 0.8), "person", 0.8)
+        frames.append((Fraction(n, 2), thumbnail(image), [region]))
+    return frames
+
+
+@pytest.mark.parametrize(
+    ("steps", "expected"),
+    [
+        ([0.3, 0.3, 0.3], Motion.STILL),
+        ([0.30, 0.305, 0.30], Motion.STILL),  # the detector's jitter
+        ([0.2, 0.3, 0.4], Motion.MOVES),
+        ([0.3, 0.3, 0.5], Motion.MOVES),
+    ],
+)
+def test_a_walk_is_told_from_standing(steps, expected) -> None:
+    first, (time, thumb, regions), last = _walker(steps)
+    assert motion(regions[0], thumb, time, [first, last]) is expected
+
+
+def test_who_stirs_in_place_stirs_and_who_comes_from_nowhere_moved() -> None:
+    (time, thumb, regions), after = _walker([0.3, 0.3])
+    changed = thumb + np.float32(8)
+    assert motion(regions[0], thumb, time, [(after[0], changed, after[2])]) is Motion.STIRS
+    empty = np.zeros_like(thumb)
+    assert motion(regions[0], thumb, time, [(after[0], empty, [])]) is Motion.MOVES
+
+
+class _Scripted:
+    """A detector that tells what it was told, for people no test picture shows."""
+
+    def __init__(self, frames: list[list[Region]]) -> None:
+        self._frames = iter(frames)
+
+    def detect(self, image: ByteArray, **options: object) -> tuple[Region, ...]:
+        return tuple(next(self._frames))
+
+
+def _people(xs: list[float], count: int = 1, green: bool = False) -> tuple[Look, ...]:
+    """Grey figures that go from place to place before a wall or on a lawn."""
+    images, regions = [], []
+    for n, x in enumerate(xs):
+        image = np.full((240, 320, 3), (60, 130, 40) if green else 150, np.uint8)
+        boxes = [Box(x + 0.1 * i, 0.2, x + 0.1 * i + 0.08, 0.7) for i in range(count)]
+        for box in boxes:
+            image[48:168, int(box.left * 320) : int(box.right * 320)] = 20 + 60 * (n % 2)
+        images.append(image)
+        regions.append([Region(box, "person", 0.8) for box in boxes])
+    full = eyes()
+    scripted = Eyes(_Scripted(regions), full._classifier, full._text, full._heard, full._rules)  # type: ignore[arg-type]
+    return scripted.look(clip(*images))
+
+
+def test_people_who_walk_have_steps_that_belong_to_the_ground() -> None:
+    assert _people([0.1, 0.3, 0.5])[1].sources[0].caption == "footsteps on a hard floor"
+    assert _people([0.1, 0.3, 0.5], green=True)[1].sources[0].caption == "footsteps on grass"
+
+
+def test_people_who_stir_rustle() -> None:
+    assert _people([0.3, 0.3, 0.3])[1].sources[0].caption == "clothes rustling"
+
+
+def test_eight_people_babble_and_seven_do_not() -> None:
+    assert _people([0.05, 0.1], count=7)[0].ambience is None
+    assert _people([0.05, 0.1], count=8)[0].ambience == "a crowd of people murmuring"
+
+
+def test_places_and_rules_decide_the_ambience() -> None:
+    rules = load_scenes(MINI / "scenes.csv")
+    grey = np.full((32, 32, 3), 128, np.float32)
+
+    def air(labels: list[str], **odds: float) -> str | None:
+        found = [heard().labels[label] for label in labels]
+        return ambience(rules, gather(found, heard().classes, odds_of(**odds), grey))
+
+    assert air([], beach=0.3, sandbar=0.2) == "sea_waves"
+    assert air([], beach=0.2) is None
+    assert air(["car", "car", "bus"]) == "traffic"
+    assert air(["car"]) is None
+    assert air(["surfboard"]) == "sea_waves"
+    beach = gather([], heard().classes, odds_of(beach=0.6), grey)
+    assert surface(rules, beach) == "footsteps_soft"
+
+
+def test_broken_rules_are_refused_with_their_line(tmp_path) -> None:
+    path = tmp_path / "scenes.csv"
+    path.write_text("decides,evidence,at_least,sound\nambience,people,many,crowd_babble\n")
+    with pytest.raises(BundleError, match=r"line 2.*number.*many"):
+        load_scenes(path)
+    path.write_text("decides,evidence,at_least,sound\nambience,people,8,chatter\n")
+    with pytest.raises(BundleError, match=r"line 2.*chatter"):
+        load_scenes(path)
+
+
+def test_a_crowd_costs_few_crops_and_all_of_it_is_seen(monkeypatch) -> None:
+    calls: list[Box | None] = []
+    full = eyes()
+    real = full._classifier.classify
+    monkeypatch.setattr(
+        full._classifier, "classify", lambda image, box=None: calls.append(box) or real(image, box)
+    )
+    (look, _) = _people([0.01, 0.05], count=9)
+    assert len(look.sources) == 9
+    assert sum(box is not None for box in calls) == 16
+
+
+def test_a_verdict_is_kept_while_a_thing_rests_but_not_over_a_cut(monkeypatch) -> None:
+    boxes: list[Box | None] = []
+    full = eyes()
+    real = full._classifier.classify
+    monkeypatch.setattr(
+        full._classifier, "classify", lambda image, box=None: boxes.append(box) or real(image, box)
+    )
+    cat = Image.fromarray(picture("cat"))
+    image = np.asarray(cat)
+    lighter = np.clip(image.astype(int) + 12, 0, 255).astype(np.uint8)
+    other_shot = np.asarray(Image.fromarray(picture("coffee")).resize(cat.size))
+    box = Region(Box(0, 0, 0.97, 1), "cat", 0.6)
+    seen = Eyes(_Scripted([[box]] * 3), full._classifier, full._text, full._heard, full._rules)  # type: ignore[arg-type]
+    looks = seen.look(clip(image, lighter, other_shot))
+    assert sum(one is not None for one in boxes) == 2  # the first frame's and the other shot's
+    assert [look.sources[0].name for look in looks] == ["Egyptian Mau", "Egyptian Mau", "espresso"]
