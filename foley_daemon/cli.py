@@ -83,6 +83,7 @@ def _options(
     ] = False,
 ) -> None:
     del version  # its callback has answered
+    _log_to_terminal("info")  # until a command says otherwise: what is told of errors goes through the log
 
 
 @app.command()

@@ -14,6 +14,7 @@ says what was wrong, what was expected, what was found and what to do.
     │   ├── OutputExists           the name is taken and the profile says `collision: fail`
     │   └── VerificationFailed     what was written is not what was wanted; it was not published
     └── TransientError         6   retried with back-off: disk full, share gone, engine died
+        ├── ClipReplaced       another clip, or a changed one, has its name now
         ├── DiskFull
         ├── FolderGone
         └── EngineDied
@@ -85,6 +86,10 @@ class TransientError(FoleyError):
 
     exit_code = 6
     retryable = True
+
+
+class ClipReplaced(TransientError):
+    """The clip changed while it was worked on; what was made of it is not published."""
 
 
 class DiskFull(TransientError):

@@ -37,6 +37,7 @@ class Watched:
     since: float  # seconds, monotonic: when this signature was first seen
     incomplete: str = ""  # why the structural check holds it back
     content: str = ""  # content id, once computed
+    marked: bool | None = None  # whether its tags say that it is an output, once read
 
 
 def incomplete_wait(stable_for: float, once: bool) -> float:

@@ -25,12 +25,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from foley_daemon.containers import HOLDS, OUTPUT_MARK, container_of
 from foley_daemon.contents import Contents, Stream, read_contents
 from foley_daemon.domain import Container, Probe
+from foley_daemon.errors import ClipReplaced
+from foley_daemon.gate import Signature
 from foley_daemon.place import Collision, disk_errors, part_file, settle
+from foley_daemon.scratch import work_folder
 from foley_daemon.sidecar import verify_sidecar, write_sidecar
 from foley_daemon.tracks import Mode, Track, TrackList, list_tracks
 from foley_daemon.verify import lost_tags, read_candidate, verify
@@ -86,6 +88,7 @@ class MuxRequest:
     codec: str = "auto"  # or pcm_s16le, pcm_s24le, flac, alac, aac, opus
     collision: Collision = "version"
     tags: Mapping[str, str] = field(default_factory=dict)  # written so that the output is known as one
+    signature: Signature | None = None  # of the source when the work began; given, it must hold to the end
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +98,27 @@ class Published:
     file: Path
     warnings: tuple[str, ...]  # one line for each thing that could not be kept
     verified: tuple[str, ...]  # one line for each check
+
+
+def decide_tracks(
+    probe: Probe, destination: Path, mode: Mode, codec: str
+) -> tuple[Contents, Container, TrackList]:
+    """What the source holds, the container that is written, and what will be in it; nothing is written.
+
+    Raises:
+        ContainerCannot: the container cannot hold what is asked for.
+    """
+    contents = read_contents(probe.path)
+    target = container_of(destination, probe.path, probe.container)
+    tracks = list_tracks(
+        contents,
+        picture=probe.video.index,
+        mode=mode,
+        codec=codec,
+        source=probe.container,
+        target=target,
+    )
+    return contents, target, tracks
 
 
 def publish(request: MuxRequest) -> Published:
@@ -107,7 +131,7 @@ def publish(request: MuxRequest) -> Published:
         ContainerCannot: the container cannot hold what is asked for.
         OutputExists: the name is taken and `collision` is "fail".
         VerificationFailed: what was written is not what was wanted.
-        DiskFull, FolderGone: to be tried again later.
+        ClipReplaced, DiskFull, FolderGone: to be tried again later.
         OutputError: the folder cannot be written to.
         FfmpegFailed, FfmpegTimeout: ffmpeg could not write it.
     """
@@ -119,26 +143,32 @@ def publish(request: MuxRequest) -> Published:
             verified = verify_sidecar(request.probe, request.audio, part)
         else:
             warnings, verified = _write_clip(request, part)
+        if request.signature is not None:
+            _check_source(source, request.signature)
         file = settle(part, request.destination, request.collision, source)
     return Published(file, warnings, verified)
 
 
+def _check_source(source: Path, before: Signature) -> None:
+    """The render, the mix and the copied picture are of one and the same clip."""
+    try:
+        now = Signature.of(source.stat())
+    except FileNotFoundError:
+        now = None
+    if now != before:
+        raise ClipReplaced(
+            f"{source}: was {'changed' if now else 'removed'} while its foley was made; expected it to stay "
+            "as it was. Nothing was published: give the finished clip its foley again."
+        )
+
+
 def _write_clip(request: MuxRequest, part: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Write and verify a clip as `part`; return warnings and checks."""
-    contents = read_contents(request.probe.path)
-    target = container_of(request.destination, request.probe.path, request.probe.container)
-    tracks = list_tracks(
-        contents,
-        picture=request.probe.video.index,
-        mode=request.mode,
-        codec=request.codec,
-        source=request.probe.container,
-        target=target,
-    )
+    contents, target, tracks = decide_tracks(request.probe, request.destination, request.mode, request.codec)
     timeout = 120 + 4 * float(request.probe.duration) + request.probe.size / 1e6  # a slow share: 1 MB/s
-    with TemporaryDirectory(prefix="foley-") as covers:
-        _save_covers(request.probe.path, tracks, target, Path(covers))
-        ffmpeg.run(mux_arguments(request, contents, tracks, target, part, Path(covers)), timeout=timeout)
+    with work_folder() as covers:
+        _save_covers(request.probe.path, tracks, target, covers)
+        ffmpeg.run(mux_arguments(request, contents, tracks, target, part, covers), timeout=timeout)
     candidate = read_candidate(part, target, tracks)
     verified = verify(request.probe, contents, request.audio, request.channels, candidate)
     return tracks.warnings + lost_tags(contents, candidate.contents), verified
@@ -183,6 +213,7 @@ def mux_arguments(
             args += _cover_arguments(place, track.source, covers)
         else:
             args += ["-map", f"0:{track.source.index}", f"-c:{place}", *_encoder(track.codec, place)]
+    args += _reel_arguments(tracks, contents, target)
     args += _mark_arguments(request, contents, target)
     if target is Container.MPEGTS and request.destination.suffix.lower() in _M2TS:
         args += ["-mpegts_m2ts_mode", "1"]  # ffmpeg goes by the name, which is a temporary one here
@@ -212,6 +243,17 @@ def _sound_arguments(place: int, track: Track, request: MuxRequest, contents: Co
         if value is not None:
             args += [f"-metadata:s:{place}", f"{key}={value}"]
     return [*args, f"-disposition:{place}", "default" if track.default else "0"]
+
+
+def _reel_arguments(tracks: TrackList, contents: Contents, target: Container) -> list[str]:
+    """The reel name, for a timecode track that MOV's muxer makes anew: it looks among the picture's tags."""
+    copied = [track.source for track in tracks.tracks]
+    lost = (stream for stream in contents.of_kind("data") if stream not in copied)
+    reel = next((stream.tags["reel_name"] for stream in lost if "reel_name" in stream.tags), None)
+    if target is not Container.MOV or reel is None:
+        return []
+    picture = next(place for place, track in enumerate(tracks.tracks) if track.kind == "video")
+    return [f"-metadata:s:{picture}", f"reel_name={reel}"]
 
 
 def _encoder(codec: str, place: int) -> list[str]:

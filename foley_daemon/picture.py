@@ -6,6 +6,7 @@ matplotlib is imported when a picture is drawn, and its object interface is used
 from __future__ import annotations
 
 import itertools
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -18,7 +19,8 @@ from numpy.typing import NDArray
 
 from foley_daemon.domain import SAMPLE_RATE, Probe
 from foley_daemon.findings import Seen, SeenChunk, sources
-from foley_daemon.place import beside
+from foley_daemon.place import beside, disk_errors, part_file
+from foley_daemon.walk import shown
 from ssv2a.errors import FramesUnreadable
 from ssv2a.media.audio import read_wav_blocks
 from ssv2a.media.frames import FrameReader
@@ -70,10 +72,10 @@ def overview(wav: Path, n_samples: int) -> Overview:
     low, high = np.zeros(N_COLUMNS, np.float32), np.zeros(N_COLUMNS, np.float32)
     spectrum = np.full((N_ROWS, N_COLUMNS), FLOOR_DB, np.float32)
     bins = _row_bins()
-    for column, samples in enumerate(_columns(wav, edges)):
-        if samples.size:
-            low[column], high[column] = samples.min(), samples.max()
-            spectrum[:, column] = _spectrum(samples, bins)
+    for column, (own, around) in enumerate(_columns(wav, edges)):
+        if own.size:
+            low[column], high[column] = own.min(), own.max()
+        spectrum[:, column] = _spectrum(around, bins)
     return Overview(n_samples / SAMPLE_RATE, low, high, spectrum)
 
 
@@ -91,9 +93,9 @@ def draw_picture(
         with FrameReader(clip.path, timeline, max_side=FRAME_SIDE) as reader:
             frames = reader.read(frame_times(sightings, clip.duration))
     except FramesUnreadable as error:
-        logger.warning("{}: no picture: {}", clip.path.name, error)
+        logger.warning("{}: no picture: {}", shown(clip.path.name), error)
         return None
-    title = f"{clip.path.name}   {float(clip.duration):.2f} s   {clip.video.width}×{clip.video.height}"
+    title = f"{shown(clip.path.name)}   {float(clip.duration):.2f} s   {clip.video.width}×{clip.video.height}"
     draw(path, title, frames, sightings, sources(chunks), overview(foley, clip.n_samples))
     return path
 
@@ -111,26 +113,27 @@ def draw(
     from matplotlib.figure import Figure
 
     colour = _colours(sightings)
-    shown = _worth_showing(seen)
+    seen = _worth_showing(seen)
     height, width = frames.images.shape[1:3]
-    heights = (0.75 + INCHES / N_FRAMES * min(height / width, 1.0), 4.0 + 0.22 * len(shown))
+    heights = (0.75 + INCHES / N_FRAMES * min(height / width, 1.0), 4.0 + 0.22 * max(len(seen), 2))
     figure = Figure(figsize=(INCHES, sum(heights)), dpi=100, facecolor="#16181d", layout="constrained")
     FigureCanvasAgg(figure)
     parts: Any = figure.subfigures(2, 1, height_ratios=heights)
     above, below = parts
     for part in (above, below):
         part.set_facecolor("#16181d")
-    above.suptitle(title, color="white", fontsize=13, x=0.01, ha="left")
+    above.suptitle(title, color="white", fontsize=13, x=0.01, ha="left", parse_math=False)
     columns = np.atleast_1d(above.subplots(1, len(frames)))
     for axes, image, moment in zip(columns, frames.images, frames.times, strict=True):
         _draw_frame(axes, image, moment, sightings, colour)
-    rows = (0.1 + 0.22 * max(len(shown), 1), 0.9, 2.0)
+    rows = (0.1 + 0.22 * max(len(seen), 2), 0.9, 2.0)
     bars, wave, spectrogram = below.subplots(3, 1, sharex=True, height_ratios=rows)
-    _draw_sources(bars, shown, colour, sound.seconds)
+    _draw_sources(bars, seen, colour, sound.seconds)
     _draw_sound(wave, spectrogram, sound)
-    temporary = path.with_name(f".{path.name[:200]}.tmp")
-    figure.savefig(temporary, format="png")
-    temporary.replace(path)
+    with part_file(path) as part, disk_errors(path.parent), warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # a glyph that the font does not have: a box is drawn
+        figure.savefig(part, format="png")
+        part.replace(path)
 
 
 def _draw_frame(
@@ -152,7 +155,8 @@ def _draw_frame(
         style = {"facecolor": shade, "edgecolor": "none", "pad": 1.0, "alpha": 0.85}
         side = "top" if top < LABEL_SHARE * height else "bottom"  # inside where there is no room above
         where = (max(left, 0.0), max(top, 0.0))
-        axes.text(*where, text, fontsize=6.5, color="#101216", va=side, bbox=style, clip_on=True)
+        look = {"fontsize": 6.5, "color": "#101216", "bbox": style, "parse_math": False}
+        axes.text(*where, text, va=side, clip_on=True, **look)
 
 
 def _draw_sources(axes: Any, seen: Sequence[Seen], colour: dict[str, str], seconds: float) -> None:
@@ -164,11 +168,12 @@ def _draw_sources(axes: Any, seen: Sequence[Seen], colour: dict[str, str], secon
         count = f" ×{one.count}" if one.count > 1 else ""
         text = f" {one.name}{count} → {one.caption or 'silent'} "
         if end - start > SHORT_BAR * seconds:
-            axes.text(start, row, text, va="center", fontsize=8, color="#101216")
+            axes.text(start, row, text, va="center", fontsize=8, color="#101216", parse_math=False)
         else:
             after = end < seconds / 2
             side = "left" if after else "right"
-            axes.text(end if after else start, row, text, va="center", ha=side, fontsize=8, color=shade)
+            place = end if after else start
+            axes.text(place, row, text, va="center", ha=side, fontsize=8, color=shade, parse_math=False)
     axes.set_ylim(max(len(seen), 1) - 0.5, -0.5)
     axes.set_yticks([])
     axes.set_ylabel("seen → heard", color="#b8bec9", fontsize=8)
@@ -213,15 +218,23 @@ def _colours(sightings: Sequence[Sighting]) -> dict[str, str]:
     return {caption: COLOURS[index % len(COLOURS)] for index, caption in enumerate(captions)}
 
 
-def _columns(wav: Path, edges: NDArray[np.int64]) -> Iterator[NDArray[np.float32]]:
-    """Cut a WAV, mixed down, at the column edges; reads ahead by one block at most."""
-    blocks = read_wav_blocks(wav, SAMPLE_RATE)
-    held = np.zeros(0, np.float32)
-    for length in np.diff(edges):
-        while held.size < length and (block := next(blocks, None)) is not None:
-            held = np.concatenate((held, block.mean(axis=0)))
-        yield held[:length]
-        held = held[length:]
+def _columns(
+    wav: Path, edges: NDArray[np.int64]
+) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+    """Each column of a WAV, mixed down: its own samples, and these with at least FFT around their middle.
+
+    Reads ahead by one block at most; before the start and after the end lies silence.
+    """
+    silence = itertools.repeat(np.zeros((1, FFT), np.float32))
+    blocks = itertools.chain(read_wav_blocks(wav, SAMPLE_RATE), silence)
+    held, first = np.zeros(FFT, np.float32), -FFT  # samples, and where the first of them lies
+    for start, end in itertools.pairwise(edges.tolist()):
+        middle = (start + end) // 2
+        left, right = min(start, middle - FFT // 2), max(end, middle + FFT // 2)
+        while first + held.size < right:
+            held = np.concatenate((held, next(blocks).mean(axis=0, dtype=np.float32)))
+        held, first = held[left - first :], left
+        yield held[start - left : end - left], held[: right - left]
 
 
 def _row_bins() -> NDArray[np.int64]:
@@ -231,11 +244,12 @@ def _row_bins() -> NDArray[np.int64]:
 
 
 def _spectrum(samples: NDArray[np.float32], bins: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Mean power of a column by rows, in dB; at most eight windows, evenly placed."""
-    if samples.size < FFT:
-        samples = np.pad(samples, (0, FFT - samples.size))
-    starts = np.linspace(0, samples.size - FFT, min(8, 1 + samples.size // FFT)).astype(np.int64)
+    """Mean power of at least FFT samples by rows, in dB; of at most eight windows, evenly placed."""
+    starts = np.linspace(0, samples.size - FFT, min(8, samples.size // FFT)).astype(np.int64)
     windows = np.stack([samples[start : start + FFT] for start in starts]) * np.hanning(FFT)
     power = np.mean(np.abs(np.fft.rfft(windows)) ** 2, axis=0) / FFT**2
-    rows = [power[low : max(high, low + 1)].mean() for low, high in itertools.pairwise(bins)]
+    sums = np.concatenate(([0.0], np.cumsum(power)))
+    low = bins[:-1]
+    high = np.maximum(bins[1:], low + 1)
+    rows = (sums[high] - sums[low]) / (high - low)
     return np.asarray(10 * np.log10(np.maximum(rows, 10 ** (FLOOR_DB / 10))), np.float32)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from foley_daemon.errors import DiskFull, FolderGone, OutputError, OutputExists, VerificationFailed
+from foley_daemon.scratch import in_use, remove_abandoned
 from ssv2a.errors import MediaError
 
 Collision = Literal["fail", "version", "overwrite"]
@@ -105,14 +106,28 @@ def beside(output: Path, suffix: str) -> Path:
 
 @contextmanager
 def part_file(destination: Path) -> Iterator[Path]:
-    """A hidden temporary name beside `destination`; whatever still lies there in the end is removed."""
-    tail = f".{secrets.token_hex(4)}{PART_SUFFIX}"
-    part = destination.with_name(f".{_shortened(destination.name, _NAME_BYTES - len(tail) - 1)}{tail}")
-    try:
-        yield part
-    finally:
-        with suppress(OSError):  # a share that has gone takes the file with it
-            part.unlink()
+    """A hidden, empty file beside `destination`; whatever still lies there in the end is removed.
+
+    Those of runs that were killed are removed first.
+
+    Raises:
+        DiskFull, FolderGone, OutputError: it cannot be made.
+    """
+    remove_abandoned(destination.parent, f".*{PART_SUFFIX}")
+
+    def new() -> Path:
+        tail = f".{secrets.token_hex(4)}{PART_SUFFIX}"
+        part = destination.with_name(f".{_shortened(destination.name, _NAME_BYTES - len(tail) - 1)}{tail}")
+        with disk_errors(destination.parent):
+            part.touch(exist_ok=False)
+        return part
+
+    with in_use(new) as part:
+        try:
+            yield part
+        finally:
+            with suppress(OSError):  # a share that has gone takes the file with it
+                part.unlink()
 
 
 @contextmanager

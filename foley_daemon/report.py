@@ -18,7 +18,7 @@ from foley_daemon import __version__
 from foley_daemon.domain import SAMPLE_RATE, Probe
 from foley_daemon.findings import SeenChunk, credits_of, sources, span
 from foley_daemon.mux import Published
-from foley_daemon.place import beside
+from foley_daemon.place import beside, disk_errors, part_file
 from foley_daemon.profile import Profile
 from foley_daemon.rendering import Mixed
 from ssv2a.media import ffmpeg
@@ -48,7 +48,11 @@ def report_path(output: Path) -> Path:
 
 
 def write_report(facts: Facts, stage_seconds: Mapping[str, float], seconds: float) -> Path:
-    """Write the report whole or not at all, and return where it lies."""
+    """Write the report whole or not at all, and return where it lies.
+
+    Raises:
+        DiskFull, FolderGone, OutputError: it cannot be written.
+    """
     path = report_path(facts.published.file)
     content = {
         "format": FORMAT,
@@ -56,13 +60,13 @@ def write_report(facts: Facts, stage_seconds: Mapping[str, float], seconds: floa
         "seconds": {stage: round(value, 3) for stage, value in stage_seconds.items()},
         "total_seconds": round(seconds, 2),
     }
-    temporary = path.with_name(f".{path.name[:200]}.tmp")
-    with temporary.open("w", encoding="utf-8") as file:
-        json.dump(content, file, indent=1, ensure_ascii=True)
-        file.write("\n")
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    with part_file(path) as part, disk_errors(path.parent):
+        with part.open("w", encoding="utf-8") as file:
+            json.dump(content, file, indent=1, ensure_ascii=True)
+            file.write("\n")
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
     return path
 
 

@@ -212,6 +212,11 @@ class Runner:
                 self._release(attempt.job)
             elif (gone := _gone(folder)) is not None:
                 self._hold(attempt.job, gone)
+            elif _replaced(attempt.job):
+                logger.info(
+                    "{}: removed or replaced while it was worked on", shown(attempt.job.relative_path)
+                )
+                self._ledger.withdraw(attempt.job)
             else:
                 self._fail(attempt.job, error)
 
@@ -347,6 +352,15 @@ def _gone(folder: WatchedFolder) -> FolderGone | None:
     except OSError as error:
         logger.debug("{}: {}", shown(folder.path), shown(error))
     return None
+
+
+def _replaced(job: Job) -> bool:
+    """Whether the clip is another or gone; False if that cannot be said."""
+    try:
+        return not _unchanged(job)
+    except OSError as error:
+        logger.debug("{}: {}", shown(job.relative_path), shown(error))
+        return False
 
 
 def _unchanged(job: Job) -> bool:

@@ -21,6 +21,8 @@ from pathlib import Path
 
 from loguru import logger
 
+from foley_daemon.containers import is_output
+from foley_daemon.contents import read_contents
 from foley_daemon.errors import ClipError, ClipIncomplete
 from foley_daemon.gate import Gate, Signature, Watched, incomplete_wait
 from foley_daemon.identity import content_id
@@ -28,6 +30,7 @@ from foley_daemon.ledger import Ledger
 from foley_daemon.probe import check_structure
 from foley_daemon.walk import Rules, shown, walk
 from foley_daemon.watched import WatchedFolder
+from ssv2a.errors import FfmpegFailed, FfmpegTimeout
 
 CARD_FOLDERS = frozenset({"dcim", "private", "avchd", "bpav", "bdmv", "xdroot", "contents", "clips001"})
 
@@ -90,9 +93,9 @@ class Sweeper:
             waiting = max(file.since + rules.stable_for - now, held.get(_top(name), 0.0))
             if waiting > 0 or (waiting := self._structure_wait(name, file, rules, now)) > 0:
                 result.pending[name] = waiting
-            elif self._identify(name, file, rules, clips.get(name, frozenset()), result) and not (
-                ledger.is_output(self.folder.path / name, file.content)
-            ):
+            elif self._identify(
+                name, file, rules, clips.get(name, frozenset()), result
+            ) and not self._is_output(name, file, ledger):
                 result.found.append(Found(name, file.content))
         self._told = {name: why for name, why in self._told.items() if name in result.unreadable}
         return result
@@ -143,6 +146,24 @@ class Sweeper:
             self._refuse(result, name, error)
             return False
         return file.content not in before
+
+    def _is_output(self, name: str, file: Watched, ledger: Ledger) -> bool:
+        """Whether a file came from a daemon: this ledger knows it, or it carries the mark of outputs.
+
+        The mark counts where the ledger is a new one, or another machine's.
+        """
+        path = self.folder.path / name
+        if ledger.is_output(path, file.content):
+            return True
+        if file.marked is None:
+            try:
+                file.marked = is_output(read_contents(path).tags)
+            except (FfmpegFailed, FfmpegTimeout) as error:  # no media; the job says so in its report
+                logger.debug("{}: no tags could be read: {}", shown(name), error)
+                file.marked = False
+            if file.marked:
+                logger.info("{}: passed over, it has its foley already", shown(name))
+        return file.marked
 
     def _refuse(self, result: Sweep, name: str, error: OSError) -> None:
         """Note what cannot be read, and tell it once."""

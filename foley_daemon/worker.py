@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from foley_daemon.domain import Output, Probe
 from foley_daemon.engine import Engine, ModelChoice, RenderRequest, bundle_id
+from foley_daemon.gate import Signature
 from foley_daemon.identity import content_id, publish_key, render_key
-from foley_daemon.mux import MuxRequest, publish
+from foley_daemon.mux import MuxRequest, decide_tracks, publish
 from foley_daemon.picture import draw_picture, picture_path
 from foley_daemon.place import disk_errors, output_path, reserve_name
 from foley_daemon.plan import plan_chunks
@@ -21,6 +21,7 @@ from foley_daemon.profile import Profile
 from foley_daemon.progress import Progress, Stopwatch, no_progress
 from foley_daemon.rendering import mix_foley, render_foley
 from foley_daemon.report import Facts, report_path, warnings_of, write_report
+from foley_daemon.scratch import work_folder
 from ssv2a.media.timeline import picture_timeline
 from ssv2a.types import VideoSettings
 
@@ -71,7 +72,8 @@ def process_clip(
     # 1. What is it, whole and readable, and where does the result go?
     progress("probe", 0.0)
     with watch("probe"):
-        clip, timeline, keys = probe(path), picture_timeline(path), find_keys(path, profile)
+        clip, signature = probe(path), Signature.of(path.stat())
+        timeline, keys = picture_timeline(path), find_keys(path, profile)
     destination = _destination(clip, profile, out, earlier)
     plan = plan_chunks(
         clip.duration,
@@ -80,16 +82,16 @@ def process_clip(
         frames=profile.model.frames,
         render_key=keys.render,
     )
-    with TemporaryDirectory(prefix="foley-") as work:
+    with work_folder() as work:
         # 2. See and hear every chunk; the foley goes to a file as it comes.
         progress("render", 0.0)
         model = ModelChoice(profile.model.bundle, profile.model.bank, profile.model.device)
         request = RenderRequest(path, timeline, plan.chunks, model, _settings(profile))
-        rendered = render_foley(plan, request, engine, Path(work, "foley.wav"), watch, progress)
+        rendered = render_foley(plan, request, engine, work / "foley.wav", watch, progress)
 
         # 3. Decide its level, and mix it with the original where the profile says so.
         progress("mix", 0.0)
-        mixed = mix_foley(clip, rendered, profile.mix, Path(work, "mixed.wav"), watch)
+        mixed = mix_foley(clip, rendered, profile.mix, work / "mixed.wav", watch)
 
         # 4. Put it into a copy of the clip, verify that, and give it its name.
         progress("mux", 0.0)
@@ -106,6 +108,7 @@ def process_clip(
                     profile.output.codec,
                     "overwrite" if ours else profile.output.collision,
                     {"render": keys.render, "bundle": keys.bundle},
+                    signature,
                 )
             )
 
@@ -140,8 +143,11 @@ def find_keys(path: Path, profile: Profile) -> Keys:
 def _destination(clip: Probe, profile: Profile, out: Path | None, earlier: Sequence[str]) -> Path:
     """The name of the result, in a folder that exists from now on.
 
+    What cannot be had is said now, not after the work.
+
     Raises:
-        OutputExists: it is taken and the profile says to fail then; better now than after the work.
+        OutputExists: it is taken and the profile says to fail then.
+        ContainerCannot: the container it names cannot hold what the profile asks for.
         DiskFull, FolderGone, OutputError: the folder cannot be made.
     """
     folder = (out or clip.path.parent / profile.output.folder).absolute()
@@ -161,7 +167,10 @@ def _destination(clip: Probe, profile: Profile, out: Path | None, earlier: Seque
             ext=".wav" if sidecar else None,
         )
 
-    return reserve_name(name, profile.output.collision, earlier)
+    destination = reserve_name(name, profile.output.collision, earlier)
+    if not sidecar:
+        decide_tracks(clip, destination, profile.mix.mode, profile.output.codec)
+    return destination
 
 
 def _settings(profile: Profile) -> VideoSettings:

@@ -50,7 +50,7 @@ from ssv2a.weights import load_networks
 
 ADDED = "added"  # label of a source that the profile names in words
 ADDED_AREA = 0.1  # share of the picture that such a source counts as
-NETWORK_DRAWS, SYNTHESIS_DRAWS = 0, 1  # streams of one chunk's seed
+SMALL = 20_000_000  # parameters; below, a second thread waits for the first more than it helps
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +71,7 @@ class Ssv2a:
         networks: of SSV2A, on their device.
         clap: captions and sounds → CLAP.
         synthesiser: scene → waveform.
+        threads: of the networks on the processor, where they are large enough to gain by it.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class Ssv2a:
         networks: Networks,
         clap: MiniClap,
         synthesiser: SoundBank,
+        threads: int = 1,
     ) -> None:
         self.bundle_id = bundle_id
         self._eyes = eyes
@@ -88,6 +90,8 @@ class Ssv2a:
         self._networks = networks
         self._clap = clap
         self._synthesiser = synthesiser
+        size = sum(weight.numel() for module in networks.modules.values() for weight in module.parameters())
+        self._threads = 1 if size < SMALL else threads
 
     @classmethod
     def load(
@@ -122,7 +126,7 @@ class Ssv2a:
         networks = load_networks(config, parts.path("ssv2a", "weights")).for_inference(place)
         clap = MiniClap.load(parts.path("clap", "weights"))
         synthesiser = SoundBank(Bank.open(_bank_folder(parts, bank)), clap, text)
-        return cls(parts.id, eyes, text, networks, clap, synthesiser)
+        return cls(parts.id, eyes, text, networks, clap, synthesiser, threads)
 
     def video(
         self,
@@ -149,7 +153,18 @@ class Ssv2a:
         """
         if not len(frames):
             raise InputError("no frames: a chunk is seen in one frame at least. Read frames inside the clip.")
-        state = previous or VideoState()
+        with _torch_threads(self._threads):
+            return self._video(frames, n_samples, start, seed, settings, previous or VideoState())
+
+    def _video(
+        self,
+        frames: Frames,
+        n_samples: int,
+        start: Fraction,
+        seed: int,
+        settings: VideoSettings,
+        state: VideoState,
+    ) -> tuple[Take, VideoState]:
         generator, rng = _generators(seed)
         clock: dict[str, float] = {}
 
@@ -313,6 +328,17 @@ def _bank_folder(bundle: Bundle, bank: str) -> Path:
 
 def _array(tensor: Tensor) -> FloatArray:
     return tensor.float().cpu().numpy()
+
+
+@contextmanager
+def _torch_threads(count: int) -> Iterator[None]:
+    """Run torch on `count` threads of the processor, and as before afterwards."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @contextmanager

@@ -15,8 +15,9 @@ from mux_media import add_sound, render_for, streams
 
 from foley_daemon.errors import DiskFull, FolderGone, OutputError, OutputExists
 from foley_daemon.mux import MuxRequest, publish
-from foley_daemon.place import disk_errors, output_path
+from foley_daemon.place import disk_errors, output_path, part_file
 from foley_daemon.probe import probe
+from foley_daemon.scratch import work_folder
 
 SMALL = (96, 54)
 
@@ -120,3 +121,26 @@ def test_a_full_disk_can_be_tried_again(tmp_path: Path) -> None:
 def test_a_folder_without_permission_is_named(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="permissions"), disk_errors(tmp_path):
         raise PermissionError(13, "Permission denied")
+
+
+def test_what_is_being_made_is_never_taken_for_abandoned(tmp_path: Path) -> None:
+    """Writers that start at once clean up after the dead, not after each other."""
+    faults: list[str] = []
+
+    def write() -> None:
+        for _ in range(30):
+            try:
+                with part_file(tmp_path / "a.mp4") as part, work_folder() as work:
+                    part.write_bytes(b"x")
+                    (work / "y").write_bytes(b"z")
+                    assert part.exists()
+            except (OSError, AssertionError) as error:
+                faults.append(repr(error))
+
+    threads = [threading.Thread(target=write) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert faults == []
+    assert list(tmp_path.iterdir()) == []

@@ -267,6 +267,6 @@ class TestNoClips:
     def test_a_slow_ffprobe_is_worth_another_try(self, tmp_path, monkeypatch):
         clip = make_clip(tmp_path / "a.mp4", seconds=0.2)
         real = ffmpeg.probe
-        monkeypatch.setattr(ffmpeg, "probe", lambda args, timeout=60: real(args, timeout=0.0001))
+        monkeypatch.setattr(ffmpeg, "probe", lambda args, timeout=60: real(args, timeout=-1.0))
         with pytest.raises(TransientError, match="did not answer"):
             probe(clip)

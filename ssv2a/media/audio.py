@@ -5,8 +5,11 @@ Waveforms are [channels, n] float32, full scale ±1. No function holds more than
 
 from __future__ import annotations
 
+import errno
 import math
+import os
 import re
+import shutil
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -22,6 +25,7 @@ from ssv2a.types import SAMPLE_RATE, FloatArray
 
 _TIMEOUT = 120.0  # seconds that ffmpeg may need for one block
 _GATE = -70.0  # LUFS, absolute gate of BS.1770: ebur128 says it where nothing passed
+_NO_SPACE = 1 << 20  # bytes; a disk with less takes no block
 _LEAD_IN = 2  # seconds decoded before a start point: decoders and seeking need a run-up
 
 
@@ -106,6 +110,9 @@ class WavWriter:
         channels: of every block.
         sample_rate: Hz.
         subtype: "FLOAT" (32 bit) or "PCM_24" (clipped at full scale).
+
+    Raises:
+        OSError: the disk does not take it.
     """
 
     def __init__(
@@ -119,7 +126,10 @@ class WavWriter:
         self.path = path
         self.channels = channels
         self.n_samples = 0  # written so far
-        self._file = soundfile.SoundFile(path, "w", sample_rate, channels, subtype, format="RF64")
+        try:
+            self._file = soundfile.SoundFile(path, "w", sample_rate, channels, subtype, format="RF64")
+        except soundfile.LibsndfileError as error:
+            raise _disk_error(path) from error
 
     def __enter__(self) -> WavWriter:
         return self
@@ -134,19 +144,29 @@ class WavWriter:
 
         Raises:
             MediaError: another shape.
-            OSError, soundfile.LibsndfileError: the disk does not take it.
+            OSError: the disk does not take it; ENOSPC where it is full.
         """
         if waveform.ndim != 2 or waveform.shape[0] != self.channels:
             raise MediaError(
                 f"{self.path}: a block of shape [{self.channels}, n] was expected, "
                 f"got {list(waveform.shape)}. Waveforms are [channels, samples]."
             )
-        self._file.write(waveform.T)
+        try:
+            self._file.write(waveform.T)
+        except soundfile.LibsndfileError as error:
+            raise _disk_error(self.path) from error
         self.n_samples += waveform.shape[1]
 
     def close(self) -> None:
         """Write the header and close. Safe to call again."""
         self._file.close()
+
+
+def _disk_error(path: Path) -> OSError:
+    """What the disk said while `path` was written: libsndfile keeps it to itself, so the disk is asked."""
+    full = shutil.disk_usage(path.parent).free < _NO_SPACE
+    code = errno.ENOSPC if full else errno.EIO
+    return OSError(code, os.strerror(code), str(path))
 
 
 def read_wav_blocks(path: Path, block: int = SAMPLE_RATE) -> Iterator[FloatArray]:

@@ -29,7 +29,7 @@ from ssv2a.types import ByteArray, Frames
 
 # decord holds every packet from the place it starts at to the end of the file in memory (measured:
 # 530 MB for a file of 485 MB), so larger files are for PyAV.
-DECORD_MAX_BYTES = 40_000_000
+DECORD_MAX_BYTES = 16_000_000
 
 DecoderName = Literal["decord", "pyav"]
 

@@ -1,0 +1,1 @@
+"""Sounds that can be played: banks of recordings and physical models."""

@@ -1,0 +1,46 @@
+"""Procedural sound models, one module a family."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from ssv2a.soundbank.model import SoundModel
+from ssv2a.soundbank.models import (
+    aircraft,
+    birds,
+    engines,
+    impacts,
+    machines,
+    mammals,
+    music,
+    passing,
+    people,
+    signals,
+    small_animals,
+    water,
+    weather,
+    wood,
+)
+
+_FAMILIES = (
+    engines,
+    passing,
+    aircraft,
+    signals,
+    mammals,
+    birds,
+    small_animals,
+    people,
+    weather,
+    water,
+    impacts,
+    wood,
+    machines,
+    music,
+)
+
+
+@cache
+def all_models() -> dict[str, SoundModel]:
+    """Every model by its name."""
+    return {model.name: model for family in _FAMILIES for model in family.MODELS}

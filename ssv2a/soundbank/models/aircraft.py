@@ -1,0 +1,116 @@
+"""Aircraft: jet noise, propellers and rotors."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ssv2a.soundbank.dsp import (
+    Rng,
+    Signal,
+    band,
+    convolved,
+    crossings,
+    decay,
+    drawn,
+    filtered,
+    impulses,
+    phase,
+    samples,
+    shaped,
+    stereo,
+    texture,
+    unit,
+    walk,
+)
+from ssv2a.soundbank.model import Params, SoundModel
+from ssv2a.soundbank.models.engines import Engine, engine
+from ssv2a.types import SAMPLE_RATE, FloatArray
+
+_FLAT_FOUR = Engine(4, 80.0, 0.018, 0.09, 1.0, 0.55, 0.1, 0.35, (120, 1400), -6.0)
+
+
+def _jet(params: Params, n: int, rng: Rng) -> FloatArray:
+    """Turbulent mixing noise with a broad low peak, scattered by moving air, and faint fan tones."""
+    peak = params["peak"]
+
+    def roar(rng: Rng) -> Signal:
+        low = shaped(
+            n, rng, [(20, -14), (60, -4), (peak, 0), (4 * peak, -9), (16 * peak, -24), (18_000, -60)]
+        )
+        high = shaped(n, rng, [(300, -24), (1200, 0), (3000, -3), (7000, -16), (16_000, -44)])
+        flutter = 1 + 0.25 * walk(n, rng, 3.0) + 0.2 * walk(n, rng, 0.5)
+        return np.asarray((low + params["hiss"] * high * (1 + 0.4 * walk(n, rng, 1.3))) * flutter)
+
+    fan = phase(params["fan"] * (1 + 0.01 * walk(n, rng, 0.4)))
+    whine = np.zeros(n)
+    for order in (0.5, 0.75, 1.0, 1.5, 2.0, 3.0):  # buzz-saw tones: shaft orders around blade passing
+        level = rng.uniform(0.2, 1.0) / max(1.0, order) * (1 + 0.5 * walk(n, rng, 4.0))
+        whine += level * np.sin(order * fan + rng.uniform(0, 6.28))
+    return texture(stereo(roar, rng, 0.6) + params["whine"] * whine)
+
+
+def _propeller(params: Params, n: int, rng: Rng) -> FloatArray:
+    """Flat four driving the propeller directly: blade passing harmonics and firings."""
+    rpm = params["rpm"] * (1 + 0.008 * walk(n, rng, 0.5) + 0.002 * walk(n, rng, 5.0))
+    blades = round(params["blades"])
+    phi = phase(rpm / 60 * blades)
+    tone = np.zeros(n)
+    for k in range(1, 24):
+        level = k ** -params["tilt"] * rng.uniform(0.6, 1.2) * (1 + 0.3 * walk(n, rng, 1.5))
+        tone += level * np.sin(k * phi + rng.uniform(0, 6.28))
+    wash = shaped(n, rng, [(50, -6), (150, 0), (600, -5), (2000, -16), (8000, -40)])
+    gated = wash * (1 + 0.5 * np.sin(phi)) * (1 + 0.1 * walk(n, rng, 3.0))
+    motor = unit(engine(_FLAT_FOUR, rpm, 4, rng))
+    return texture(motor + params["tone"] * unit(tone) + params["wash"] * gated)
+
+
+def _helicopter(params: Params, n: int, rng: Rng) -> FloatArray:
+    """Main rotor's blade slap at 10–22 Hz as low thumps that gate noise, with tail rotor and turbine."""
+    rate = params["slap_hz"] * (1 + 0.01 * walk(n, rng, 0.5))
+    turns = np.cumsum(rate) / SAMPLE_RATE + rng.uniform()
+    times = crossings(turns)
+    gains = np.resize(1 + 0.1 * rng.standard_normal(4), times.size) * (
+        1 + 0.06 * rng.standard_normal(times.size)
+    )
+    train = impulses(n, times, gains)
+    period = 1 / params["slap_hz"]
+    size = samples(period)
+    t = np.arange(size) / SAMPLE_RATE
+    thump = np.sin(2 * np.pi * 55 * t + 2.0 * np.exp(-t / 0.01)) * decay(size, 0.8 * period, 0.004)
+    gate = convolved(train, decay(size, 0.7 * period, 0.006))
+    gate = gate / (gate.max() + 1e-12)
+    air = shaped(n, rng, [(50, -6), (120, 0), (400, -4), (1200, -8), (3000, -18), (10_000, -40)])
+    slap = convolved(train, thump)
+    tail = sum(np.sin(k * phase(params["tail_hz"] * rate / params["slap_hz"])) / k for k in range(1, 9))
+    whine = np.sin(phase(params["turbine"] * (1 + 0.004 * walk(n, rng, 0.6))))
+    mixed = unit(slap) + (0.25 + 1.6 * gate) * air * params["air"]
+    mixed = mixed + 0.12 * np.asarray(tail) + 0.02 * whine
+    hiss = 0.06 * band(n, rng, 1500, 6000, 12.0) * (0.4 + gate)
+    return texture(
+        filtered(mixed + hiss, [(20, -12), (45, 0), (5000, 0), (15_000, -12)]) * (1 + 0.1 * walk(n, rng, 0.7))
+    )
+
+
+MODELS = (
+    SoundModel(
+        "aircraft.jet",
+        "airplane_jet",
+        "texture",
+        drawn(peak=(110, 300), hiss=(0.1, 0.4), fan=(1200, 2800), whine=(0.2, 0.5)),
+        _jet,
+    ),
+    SoundModel(
+        "aircraft.propeller",
+        "airplane_propeller",
+        "texture",
+        drawn(rpm=(1900, 2700), blades=(1.6, 3.4), tilt=(0.5, 1.0), tone=(0.4, 0.9), wash=(0.05, 0.35)),
+        _propeller,
+    ),
+    SoundModel(
+        "aircraft.helicopter",
+        "helicopter",
+        "texture",
+        drawn(slap_hz=(10, 20), tail_hz=(50, 90), turbine=(2500, 5000), air=(0.5, 1.0)),
+        _helicopter,
+    ),
+)

@@ -1,0 +1,191 @@
+"""Instruments: strings plucked, struck and bowed, air columns blown."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import fft
+
+from ssv2a.soundbank.dsp import (
+    Rng,
+    Signal,
+    band,
+    curve,
+    decay,
+    drawn,
+    event,
+    faded,
+    modes,
+    phase,
+    place,
+    resonated,
+    reverberated,
+    samples,
+    voice,
+    walk,
+)
+from ssv2a.soundbank.model import Params, SoundModel
+from ssv2a.types import SAMPLE_RATE, FloatArray
+
+_MAJOR = (0, 2, 4, 5, 7, 9, 11, 12)
+
+
+def pluck(f0: float, seconds: float, rng: Rng, bright: float, position: float = 0.2) -> Signal:
+    """Karplus–Strong string: a noise burst in a delay loop with a low-pass, plucked at `position`.
+
+    The loop 1 / (1 − g·z^−d·(1 + z^−1)/2) is evaluated over frequency, so that the delay need not be whole.
+    """
+    n = samples(seconds)
+    delay = SAMPLE_RATE / f0 - 0.5
+    burst = rng.standard_normal(int(delay))
+    burst = np.convolve(burst, bright * (1 - bright) ** np.arange(12))[: burst.size]
+    burst -= np.roll(burst, int(position * burst.size))
+    size = fft.next_fast_len(2 * n, real=True)
+    w = np.arange(size // 2 + 1) * (2 * np.pi / size)
+    loop = 10 ** (-1.5 / (f0 * seconds)) * np.exp(-1j * w * delay) * (1 + np.exp(-1j * w)) / 2
+    return np.asarray(fft.irfft(fft.rfft(burst, size) / (1 - loop), size)[:n], dtype=np.float64)
+
+
+def _guitar(params: Params, n: int, rng: Rng) -> FloatArray:
+    """Plucked strings (Karplus–Strong) in strummed chords through the body's air and plate modes."""
+    total = np.zeros(samples(params["chords"] * params["beat"] + 1.8))
+    roots = (0, 5, 7, 9)
+    for index in range(round(params["chords"])):
+        root = params["e2"] * 2 ** (roots[int(rng.integers(4))] / 12)
+        for string, step in enumerate((0, 7, 12, 16, 19, 24)):
+            at = samples(index * params["beat"] + string * params["strum"])
+            place(
+                total, pluck(root * 2 ** (step / 12), 1.8, rng, params["bright"]), at, rng.uniform(0.6, 1.0)
+            )
+    body = resonated(total, [(105.0, 20.0, 0.8), (205.0, 30.0, 0.7), (400.0, 80.0, 0.4)])
+    return event(reverberated(total + 0.8 * body, rng, 0.5, 0.12, 5000.0), n, 0.001, 0.3)
+
+
+def _hammered(f0: float, seconds: float, rng: Rng) -> Signal:
+    """Piano tone: stiff string, partials k·f0·√(1 + B·k²), two strings just apart, high ones die sooner."""
+    k = np.arange(1.0, min(24.0, 8000 / f0) + 1)
+    hertz = k * f0 * np.sqrt(1 + 0.0004 * (f0 / 261.0) ** 1.2 * k * k)
+    gains = np.abs(np.sin(np.pi * k / 8)) * k**-1.1 * np.exp(-k * f0 / 4500)
+    fade = 6.908 / (0.8 + 0.5 * k * (f0 / 261.0) ** 0.5)
+    pair = np.concatenate([hertz, 1.0006 * hertz])
+    tone = modes(samples(seconds), pair, np.tile(fade, 2), np.concatenate([gains, 0.8 * gains]), rng)
+    place(tone, band(samples(0.05), rng, 80, 1200, 9.0) * decay(samples(0.05), 0.04), 0, 0.12)
+    return faded(tone, 0.002, 0.08)
+
+
+def _melody(params: Params, rng: Rng, notes: int) -> list[float]:
+    """Pitches in Hz of a random walk on a major scale."""
+    step, pitches = int(rng.integers(len(_MAJOR))), []
+    for _ in range(notes):
+        step = int(np.clip(step + rng.integers(-2, 3), 0, len(_MAJOR) - 1))
+        pitches.append(params["tonic"] * 2 ** (_MAJOR[step] / 12))
+    return pitches
+
+
+def _piano(params: Params, n: int, rng: Rng) -> FloatArray:
+    """Hammered stiff strings: a few melody notes over a bass, on the soundboard of a room."""
+    notes = round(params["notes"])
+    total = np.zeros(samples(notes * params["beat"] + 2.0))
+    for index, f0 in enumerate(_melody(params, rng, notes)):
+        at = samples(index * params["beat"])
+        place(total, _hammered(f0, 1.8, rng), at, rng.uniform(0.7, 1.0))
+        if index % 4 == 0:
+            place(total, _hammered(f0 / 4, 2.0, rng), at, 0.8)
+            place(total, _hammered(f0 / 2 * 1.498, 1.8, rng), at, 0.6)
+    return event(reverberated(total, rng, 0.9, 0.2, 4000.0), n, 0.001, 0.3)
+
+
+def _sustained(
+    params: Params,
+    rng: Rng,
+    formants: list[tuple[float, float, float]],
+    tilt: float,
+    vibrato: float,
+    breath: float,
+) -> Signal:
+    """A phrase of sustained notes with vibrato, breath or bow noise, and slurred onsets."""
+    notes = round(params["notes"])
+    total = np.zeros(samples(notes * params["beat"] + 0.9))
+    for index, pitch in enumerate(_melody(params, rng, notes)):
+        size = samples(params["beat"] * rng.uniform(0.85, 1.0))
+        swing = np.sin(phase(params["vibrato_hz"] * (1 + 0.1 * walk(size, rng, 2.0)))) * curve(
+            size, [(0, 0), (0.4, 1), (1, 1)]
+        )
+        f0 = pitch * (1 + vibrato * swing) * curve(size, [(0, 0.985), (0.06, 1), (1, 1)])
+        tone = voice(f0, list(formants), tilt, 10_000.0) * (1 + 0.08 * swing)
+        noise = band(size, rng, 0.9 * pitch, 6 * pitch, 6.0) * breath * tone.std()
+        place(
+            total,
+            (tone + noise) * curve(size, [(0, 0), (0.1, 0.9), (0.3, 1), (0.85, 0.8), (1, 0)]),
+            samples(index * params["beat"]),
+        )
+    return reverberated(total, rng, 1.2, 0.25, 4000.0)
+
+
+def _violin(params: Params, n: int, rng: Rng) -> FloatArray:
+    """Bowed string: a sawtooth (Helmholtz motion) through air mode, body mode and the bridge hill."""
+    body = [
+        (280.0, 60.0, 0.8),
+        (460.0, 80.0, 1.0),
+        (950.0, 250.0, 0.7),
+        (2600.0, 900.0, 1.0),
+        (4500.0, 2000.0, 0.4),
+    ]
+    return event(_sustained(params, rng, body, 4.0, 0.007, 0.03), n, 0.01, 0.2)
+
+
+def _flute(params: Params, n: int, rng: Rng) -> FloatArray:
+    """Air jet on an open tube: few harmonics, breath noise around the tone."""
+    return event(
+        _sustained(params, rng, [(600.0, 900.0, 1.0), (1800.0, 900.0, 0.3)], 9.0, 0.006, 0.02), n, 0.01, 0.2
+    )
+
+
+def _trumpet(params: Params, n: int, rng: Rng) -> FloatArray:
+    """Lip reed into a bell: bright row of harmonics with a formant near 1.2–2 kHz."""
+    return event(
+        _sustained(params, rng, [(1250.0, 900.0, 1.0), (2400.0, 1500.0, 0.5)], 1.5, 0.004, 0.02), n, 0.01, 0.2
+    )
+
+
+MODELS = (
+    SoundModel(
+        "music.guitar",
+        "guitar",
+        "event",
+        drawn(e2=(82, 110), chords=(1.6, 5.4), beat=(0.5, 1.0), strum=(0.01, 0.03), bright=(0.12, 0.4)),
+        _guitar,
+        (0.0, 0.5),
+    ),
+    SoundModel(
+        "music.piano",
+        "piano",
+        "event",
+        drawn(tonic=(220, 440), notes=(4, 10), beat=(0.25, 0.6)),
+        _piano,
+        (0.0, 0.5),
+    ),
+    SoundModel(
+        "music.violin",
+        "violin",
+        "event",
+        drawn(tonic=(220, 520), notes=(3, 7), beat=(0.4, 1.0), vibrato_hz=(5, 6.5)),
+        _violin,
+        (0.2, 1.0),
+    ),
+    SoundModel(
+        "music.flute",
+        "flute",
+        "event",
+        drawn(tonic=(440, 660), notes=(3, 8), beat=(0.3, 0.8), vibrato_hz=(4.5, 5.5)),
+        _flute,
+        (0.2, 1.0),
+    ),
+    SoundModel(
+        "music.trumpet",
+        "trumpet",
+        "event",
+        drawn(tonic=(230, 470), notes=(3, 8), beat=(0.25, 0.7), vibrato_hz=(4.5, 5.5)),
+        _trumpet,
+        (0.2, 1.0),
+    ),
+)

@@ -1,0 +1,188 @@
+"""Vehicles that pass: tyres, wheels and rails, with Doppler shift where the thing goes by."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ssv2a.soundbank.dsp import (
+    Rng,
+    Signal,
+    band,
+    cloud,
+    convolved,
+    decay,
+    drawn,
+    event,
+    impulses,
+    lowpass,
+    modes,
+    passed,
+    phase,
+    resonated,
+    samples,
+    scattered,
+    shaped,
+    stereo,
+    texture,
+    unit,
+    walk,
+)
+from ssv2a.soundbank.model import Params, SoundModel
+from ssv2a.soundbank.models.engines import CAR, engine
+from ssv2a.types import SAMPLE_RATE, FloatArray
+
+
+def _vehicle(n: int, rng: Rng, rpm: float, tyres: float) -> Signal:
+    """A car at speed: engine under load and tyre noise, highest around 1 kHz (Sandberg 2003)."""
+    motor = engine(CAR, rpm * (1 + 0.01 * walk(n, rng, 1.0)), 4, rng)
+    road = shaped(n, rng, [(50, -14), (200, -6), (800, 0), (1200, 0), (3000, -12), (10_000, -34)])
+    return unit(motor) + tyres * road * (1 + 0.1 * walk(n, rng, 8.0))
+
+
+def _car_pass(params: Params, n: int, rng: Rng) -> FloatArray:
+    """One car on a straight road: tyre and engine noise by 1/r with Doppler shift and air absorption."""
+    seconds = min(params["seconds"], n / SAMPLE_RATE)
+    source = _vehicle(samples(seconds), rng, params["rpm"], params["tyres"])
+    heard = passed(source, params["distance"], params["speed"], 0.5 * seconds)
+    far = lowpass(heard, 1800.0)
+    nearness = np.hypot(
+        1.0, np.linspace(-1, 1, heard.size) * 0.5 * seconds * params["speed"] / params["distance"]
+    )
+    mono = far + (heard - far) / nearness**0.5
+    side = np.clip(
+        np.linspace(-1, 1, heard.size) * 0.5 * seconds * params["speed"] / params["distance"], -1, 1
+    )
+    angle = (side * np.sign(params["direction"]) * 0.8 + 1) * np.pi / 4
+    return event(np.stack([mono * np.cos(angle), mono * np.sin(angle)]), n, 0.3, 0.5)
+
+
+def _traffic(params: Params, n: int, rng: Rng) -> FloatArray:
+    """Distant stream of cars: low-passed road noise whose level swells with each car, and idling rumble."""
+    apart = samples(0.4)  # the two ears hear one rumble, at different moments
+    rumble = unit(engine(CAR, params["rpm"] * (1 + 0.1 * walk(n + apart, rng, 0.3)), 4, rng))
+    t = np.arange(n) / SAMPLE_RATE
+
+    def lane(rng: Rng) -> Signal:
+        total = 0.25 * shaped(n, rng, [(40, -3), (90, 0), (300, -5), (1000, -9), (2500, -20), (8000, -44)])
+        swells = {centre: np.zeros(n) for centre in (700.0, 1000.0)}  # cars with dull and with bright tyres
+        for at in scattered(n, rng, params["cars"]) / SAMPLE_RATE:
+            centre, width = (700.0, 1000.0)[int(rng.integers(2))], rng.uniform(0.5, 1.6)
+            near = slice(max(0, round((at - 6 * width) * SAMPLE_RATE)), round((at + 6 * width) * SAMPLE_RATE))
+            level = rng.uniform(0.3, 1.0) / (1 + ((t[near] - at) / width) ** 2)
+            swells[centre][near] = np.hypot(swells[centre][near], level)
+        for centre, swell in swells.items():
+            tyres = [(60, -6), (120, -4), (centre, 0), (2 * centre, -9), (9000, -36)]
+            total += swell * shaped(n, rng, tyres)
+        return total
+
+    road = stereo(lane, rng)
+    return texture(road + 0.7 * np.stack([rumble[:n], rumble[apart:]]))
+
+
+def _train(params: Params, n: int, rng: Rng) -> FloatArray:
+    """Wheels over rail joints in pairs (bogies), rolling noise in wheel and rail modes, motors."""
+    speed = params["speed"]
+    spacing = params["rail"] / speed
+    count = int(n / SAMPLE_RATE / spacing) + 2
+    starts = (np.arange(count) - 1 + rng.uniform()) * spacing
+    axles = np.array([0.0, 2.3, 6.5, 8.8]) / speed
+    times = (starts[:, None] + axles + 0.004 * rng.standard_normal((count, 4))).ravel() * SAMPLE_RATE
+    size = samples(0.22)
+    thud = modes(size, rng.uniform(60, 500, 12), rng.uniform(0.08, 0.2, 12), rng.uniform(0.5, 1, 12), rng)
+    thud *= decay(size, 1.0, 0.006)
+    clank = modes(
+        size, rng.uniform(500, 2600, 14), rng.uniform(0.04, 0.15, 14), rng.uniform(0.1, 0.5, 14), rng
+    )
+    hits = impulses(n, times, rng.uniform(0.4, 1.0, times.size))
+    joints = convolved(hits, thud + params["clank"] * clank)
+    roll = shaped(n, rng, [(30, -4), (70, 0), (200, -1), (700, -6), (1600, -13), (4000, -26), (12_000, -50)])
+    rails = resonated(roll, [(float(f), 0.04 * float(f), 1.0) for f in rng.uniform(180, 1500, 9)])
+    motor = phase(params["motor_hz"] * (1 + 0.03 * walk(n, rng, 0.25)))
+    whine = sum(np.sin(k * motor + rng.uniform(0, 6)) * k**-0.7 for k in range(1, 9))
+    sway = 1 + 0.2 * walk(n, rng, 0.8) + 0.2 * walk(n, rng, 7.0)
+    rolling = (roll + params["rails"] * unit(rails)) * sway
+    return texture(rolling + params["joints"] * unit(joints) + params["whine"] * np.asarray(whine))
+
+
+def _bicycle(params: Params, n: int, rng: Rng) -> FloatArray:
+    """Freewheel pawls clicking at wheel turns × teeth, over chain and tyre noise."""
+    wheel = params["wheel_hz"] * (1 + 0.15 * walk(n, rng, 0.3))
+    turns = np.cumsum(wheel * params["teeth"]) / SAMPLE_RATE
+    steps = np.flatnonzero(np.diff(np.floor(turns)) > 0).astype(np.float64)
+    size = samples(0.012)
+    pawls = [
+        modes(size, rng.uniform(2200, 9000, 6), rng.uniform(0.003, 0.012, 6), rng.uniform(0.3, 1, 6), rng)
+        for _ in range(3)
+    ]
+    clicks = cloud(n, rng, steps, rng.uniform(0.6, 1.0, steps.size), pawls)
+    tyre = shaped(n, rng, [(80, -12), (300, -3), (1200, 0), (4000, -10), (14_000, -30)])
+    return texture(unit(clicks) + params["tyre"] * tyre * (1 + 0.2 * walk(n, rng, 3.0)))
+
+
+def _rolling(params: Params, n: int, rng: Rng) -> FloatArray:
+    """Hard small wheels on pavement: rough rolling, a deck's resonances, loud clacks at the slabs' joints."""
+    grit = shaped(n, rng, [(60, -6), (150, 0), (500, -2), (1500, -4), (4000, -14), (12_000, -36)])
+    rough = (1 + 0.35 * walk(n, rng, 25.0)) * (0.6 + 0.4 * walk(n, rng, 0.7))
+    deck = resonated(grit, [(float(f), 0.06 * float(f), 1.0) for f in rng.uniform(150, 1200, 8)])
+    size = samples(0.12)
+    clacks = []
+    for _ in range(3):
+        wood = modes(
+            size, rng.uniform(120, 1600, 10), rng.uniform(0.03, 0.1, 10), rng.uniform(0.3, 1, 10), rng
+        )
+        clacks.append(unit(wood + 0.6 * band(size, rng, 300, 3000, 6.0) * decay(size, 0.04, 0.001)))
+    first = np.arange(0, n / SAMPLE_RATE, params["slab"] / params["speed"])
+    first = first + rng.normal(0, 0.02, first.size)
+    times = np.concatenate([first, first + 0.42 / params["speed"]]) * SAMPLE_RATE
+    joints = cloud(n, rng, times, rng.uniform(0.3, 1.0, times.size), clacks)
+    rolling = np.asarray((grit + params["deck"] * unit(deck)) * rough, dtype=np.float64)
+    return texture(unit(rolling) + params["clack"] * unit(joints))
+
+
+MODELS = (
+    SoundModel(
+        "passing.car",
+        "car_pass",
+        "event",
+        drawn(
+            seconds=(3.5, 7),
+            rpm=(1800, 3200),
+            tyres=(1, 2.5),
+            distance=(3, 9),
+            speed=(9, 24),
+            direction=(-1, 1),
+        ),
+        _car_pass,
+        (0.5, 3.0),
+    ),
+    SoundModel("passing.traffic", "traffic", "texture", drawn(cars=(0.3, 1.0), rpm=(800, 1400)), _traffic),
+    SoundModel(
+        "passing.train",
+        "train_pass",
+        "texture",
+        drawn(
+            speed=(12, 28),
+            rail=(12, 25),
+            clank=(0.0, 0.4),
+            joints=(0.3, 0.8),
+            rails=(1.2, 2.5),
+            motor_hz=(90, 260),
+            whine=(0.0, 0.3),
+        ),
+        _train,
+    ),
+    SoundModel(
+        "passing.bicycle",
+        "bicycle_ride",
+        "texture",
+        drawn(wheel_hz=(0.8, 2.4), teeth=(16, 30), tyre=(0.1, 0.4)),
+        _bicycle,
+    ),
+    SoundModel(
+        "passing.skateboard",
+        "skateboard_roll",
+        "texture",
+        drawn(speed=(2, 5), slab=(1.0, 2.5), clack=(0.7, 1.1), deck=(0.5, 1.5)),
+        _rolling,
+    ),
+)

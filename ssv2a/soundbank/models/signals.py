@@ -1,0 +1,299 @@
+"""Signals made to be heard: horns, sirens, bells, telephones, alarms, whistles, clocks."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ssv2a.soundbank.dsp import (
+    Rng,
+    Signal,
+    band,
+    convolved,
+    curve,
+    decay,
+    drawn,
+    event,
+    faded,
+    filtered,
+    highpass,
+    impulses,
+    modes,
+    phase,
+    place,
+    reverberated,
+    samples,
+    shaped,
+    texture,
+    unit,
+    voice,
+    walk,
+)
+from ssv2a.soundbank.model import Params, SoundModel
+from ssv2a.types import SAMPLE_RATE, FloatArray
+
+CHIME = (1.0, 1.189, 1.335, 1.588, 2.0)
+"""Frequency ratios of a five-chime locomotive horn (311, 370, 415, 494, 622 Hz)."""
+BELL_PARTIALS = (0.5, 1.0, 1.2, 1.5, 2.0, 2.5, 2.67, 3.0, 4.0, 5.33, 6.67)
+"""Hum, prime, tierce, quint, nominal and upper partials of a church bell, relative to the prime."""
+
+
+def _blast(f0: float, seconds: float, rng: Rng, tilt: float, centre: float, onset: float) -> Signal:
+    """One horn: a pressure-driven reed or membrane, rich in harmonics, that starts a little flat."""
+    n = samples(seconds)
+    t = np.arange(n) / SAMPLE_RATE
+    pitch = f0 * (1 - 0.04 * np.exp(-t / onset)) * (1 + 0.0015 * walk(n, rng, 9.0))
+    tone = voice(
+        pitch, [(centre, 1.6 * centre, 1.0), (2.2 * centre, centre, 0.5), (f0, 4 * f0, 0.4)], tilt, 9000.0
+    )
+    return faded(tone, onset, 0.06) * (1 + 0.02 * walk(n, rng, 30.0))
+
+
+def _car_horn(params: Params, n: int, rng: Rng) -> FloatArray:
+    """Two electric disc horns about a major third apart, buzzing around 2.5 kHz; one to three honks."""
+    honks = round(params["honks"])
+    length, gap = params["seconds"], 0.12 * rng.uniform(0.8, 1.4)
+    total = np.zeros(samples(honks * (length + gap) + 0.4))
+    for index in range(honks):
+        seconds = length * rng.uniform(0.85, 1.1)
+        for f0 in (params["f0"], params["f0"] * params["interval"]):
+            place(
+                total, _blast(f0, seconds, rng, 3.0, params["buzz"], 0.012), samples(index * (length + gap))
+            )
+    return event(reverberated(total, rng, 0.5, params["street"]), n, 0.001, 0.1)
+
+
+def _train_horn(params: Params, n: int, rng: Rng) -> FloatArray:
+    """Chord of three to five air chimes with rushing air, echoing from the land around."""
+    blow = samples(params["seconds"])
+    total = np.zeros(blow + samples(1.2))
+    for ratio in CHIME[: round(params["chimes"])]:
+        chime = _blast(
+            params["f0"] * ratio * rng.uniform(0.995, 1.005), params["seconds"], rng, 3.0, 900.0, 0.08
+        )
+        place(total, chime, samples(rng.uniform(0, 0.03)))
+    air = faded(band(blow, rng, 600, 4000, 9.0), 0.05, 0.1)
+    place(total, air, 0, params["air"] * float(total.std()))
+    return event(reverberated(total, rng, 1.2, 0.5, 2500.0), n, 0.01, 0.5)
+
+
+def _ship_horn(params: Params, n: int, rng: Rng) -> FloatArray:
+    """Low diaphragm of 75–160 Hz with many harmonics and rushing air, long, over water with a long echo."""
+    size = samples(params["seconds"])
+    pitch = params["f0"] * (1 - 0.04 * np.exp(-np.arange(size) / (0.25 * SAMPLE_RATE)))
+    tone = voice(
+        pitch * (1 + 0.002 * walk(size, rng, 5.0)), [(300.0, 200.0, 1.0), (700.0, 300.0, 0.6)], 3.0, 6000.0
+    )
+    blast = unit(tone) + params["air"] * band(size, rng, 100, 1500, 9.0)
+    total = np.concatenate([faded(blast, 0.15, 0.3), np.zeros(samples(1.5))])
+    return event(reverberated(total, rng, 1.8, 0.5, 1200.0), n, 0.02, 0.8)
+
+
+def sweep(params: Params, n: int, rng: Rng) -> Signal:
+    """Pitch in Hz of a siren: `mode` under 1 wails, under 2 yelps, else two tones a fourth apart."""
+    low, high = params["low"], params["high"]
+    rate = params["wail_hz"] if params["mode"] < 1 else params["yelp_hz"] if params["mode"] < 2 else 0.9
+    cycle = np.arange(n) * (rate / SAMPLE_RATE) + rng.uniform()
+    turn = cycle % 1.0
+    if params["mode"] >= 2:
+        return np.where(turn < 0.5, 440.0, 585.0) * (low / 600.0)
+    rising = params["rising"]
+    up = 1 - np.exp(-3.0 * turn / rising)
+    down = np.exp(-2.5 * (turn - rising) / (1 - rising))
+    shape = np.where(turn < rising, up / (1 - np.exp(-3.0)), (down - np.exp(-2.5)) / (1 - np.exp(-2.5)))
+    return np.asarray(low * (high / low) ** np.clip(shape, 0, 1), dtype=np.float64)
+
+
+def _siren(params: Params, n: int, rng: Rng) -> FloatArray:
+    """Electronic siren: a swept pulse wave through a horn speaker (500–4 000 Hz), echoing between houses."""
+    pitch = sweep(params, n, rng)
+    tone = voice(pitch, [(1100.0, 1500.0, 1.0), (2500.0, 1500.0, 0.6)], 2.0, 7000.0)
+    echo = reverberated(tone, rng, 1.2, params["street"], 3000.0)
+    return texture(echo * (1 + 0.2 * walk(n, rng, 0.8)))
+
+
+def _telephone(params: Params, n: int, rng: Rng) -> FloatArray:
+    """A hammer strikes two gongs in turn at 20–25 Hz for a ring of one to two seconds."""
+    ring, total = params["seconds"], np.zeros(samples(params["seconds"] + 0.9))
+    strikes = np.arange(0, ring, 0.5 / params["hammer_hz"]) * SAMPLE_RATE
+    ratio = np.array([1.0, 1.58, 2.24, 2.92, 3.6, 4.4, 5.5])
+    for gong, tuning in enumerate((1.0, params["interval"])):
+        mine = strikes[gong::2] + 30 * rng.standard_normal(strikes[gong::2].size)
+        hertz = params["gong_hz"] * tuning * ratio * rng.uniform(0.99, 1.01, ratio.size)
+        bell = modes(
+            samples(0.9), hertz, 0.8 / ratio**0.4, ratio**-0.5 * rng.uniform(0.4, 1, ratio.size), rng
+        )
+        total += convolved(impulses(total.size, mine, rng.uniform(0.7, 1, mine.size)), bell)
+    return event(filtered(total, [(300, -20), (900, 0), (24_000, 0)]), n, 0.001, 0.2)
+
+
+def _alarm(params: Params, n: int, rng: Rng) -> FloatArray:
+    """A piezo disc's beeps: a near-sinusoid of 2–3.5 kHz with odd harmonics, in groups."""
+    beeps, on, off = round(params["beeps"]), params["on"], params["off"]
+    total = np.zeros(samples(beeps * (on + off) + 0.15))
+    size = samples(on)
+    phi = phase(np.full(size, params["hz"]))
+    beep = faded(np.sin(phi) + params["edge"] * (np.sin(3 * phi) / 3 + np.sin(5 * phi) / 5), 0.002, 0.004)
+    for index in range(beeps):
+        place(total, beep, samples(index * (on + off)))
+    return event(reverberated(total, rng, 0.3, 0.15), n, 0.001, 0.05)
+
+
+def _whistle(params: Params, n: int, rng: Rng) -> FloatArray:
+    """Pea whistle: a flue tone of 2–4 kHz that the turning pea chops 40–60 times a second."""
+    size = samples(params["seconds"])
+    pea = np.sin(phase(params["pea_hz"] * (1 + 0.15 * walk(size, rng, 5.0))))
+    pitch = params["hz"] * (1 + 0.012 * pea) * curve(size, [(0, 0.93), (0.06, 1), (0.9, 1), (1, 0.95)])
+    tone = np.sin(phase(pitch)) + 0.4 * np.sin(phase(pitch * 1.09)) + 0.15 * np.sin(2 * phase(pitch))
+    breath = band(size, rng, 0.8 * params["hz"], 1.4 * params["hz"], 12.0)
+    blown = (tone + 0.2 * breath) * (0.65 + 0.35 * pea) * (1 + 0.1 * walk(size, rng, 20.0))
+    tailed = np.concatenate([faded(blown, 0.015, 0.03), np.zeros(samples(0.4))])
+    return event(reverberated(tailed, rng, 0.6, 0.3, 6000.0), n, 0.001, 0.1)
+
+
+def _bell(params: Params, n: int, rng: Rng) -> FloatArray:
+    """Church bell: hum, prime, minor-third tierce, quint and nominal, each a slowly beating pair of modes."""
+    ratio = np.array(BELL_PARTIALS) * rng.uniform(0.995, 1.005, len(BELL_PARTIALS))
+    hertz = params["prime"] * np.concatenate([ratio, ratio * 1.0015])
+    seconds = params["seconds"] * np.tile(np.minimum(1.3, ratio**-0.75), 2)
+    gains = np.tile([0.4, 0.6, 0.8, 0.35, 1.0, 0.4, 0.35, 0.6, 0.45, 0.3, 0.2], 2) * rng.uniform(
+        0.6, 1, ratio.size * 2
+    )
+    ring = modes(samples(min(params["seconds"], 6.0)), hertz, seconds, gains, rng)
+    clapper = decay(samples(0.03), 0.02) * band(samples(0.03), rng, 1500, 6000)
+    place(ring, clapper, 0, 0.6 * params["clapper"])
+    return event(reverberated(ring, rng, 1.5, 0.2, 3000.0), n, 0.001, 1.0)
+
+
+def _clock(params: Params, n: int, rng: Rng) -> FloatArray:
+    """Escapement: tick and tock in turn, each a drop and a lock on modes of 1.2–9 kHz, in a quiet room."""
+    total = np.zeros(n)
+    sounds = []
+    for tuning in (1.0, params["tock"]):
+        ratio = np.cumprod(1.5 ** rng.uniform(0.5, 1.5, 6))
+        tick = modes(samples(0.05), tuning * params["hz"] * ratio, 0.02 / ratio**0.5, ratio**-0.3, rng)
+        place(
+            tick,
+            band(samples(0.003), rng, 2500, 10_000, 9.0) * decay(samples(0.003), 0.003),
+            0,
+            params["snap"],
+        )
+        place(tick, tick.copy(), samples(rng.uniform(0.008, 0.02)), rng.uniform(0.3, 0.6))
+        sounds.append(tick)
+    times = np.arange(rng.uniform(0, 0.5), n / SAMPLE_RATE, 1 / params["rate"])
+    for index, at in enumerate(times):
+        place(total, sounds[index % 2], samples(at + 0.002 * rng.standard_normal()), rng.uniform(0.9, 1.0))
+    room = shaped(n, rng, [(50, 0), (200, -6), (1000, -16), (8000, -34)])
+    return texture(reverberated(total, rng, 0.25, 0.15, 5000.0) + 0.01 * np.abs(total).max() * room)
+
+
+def _wind_chime(params: Params, n: int, rng: Rng) -> FloatArray:
+    """Free tubes (modes 1, 2.756, 5.404) on a pentatonic scale, struck in a gust, ringing on."""
+    total = np.zeros(samples(params["seconds"] + 2.5))
+    for _ in range(int(rng.integers(4, 12))):
+        f0 = params["hz"] * 2 ** (rng.choice([0, 2, 4, 7, 9, 12]) / 12)
+        ring = modes(
+            samples(2.4),
+            f0 * np.array([1, 2.756, 5.404]),
+            np.array([2.4, 1.4, 0.6]),
+            np.array([1, 0.6, 0.3]),
+            rng,
+        )
+        place(total, ring, samples(params["seconds"] * rng.beta(1.5, 1.5)), rng.uniform(0.2, 1.0))
+    return event(highpass(total, 200.0), n, 0.001, 0.6)
+
+
+MODELS = (
+    SoundModel(
+        "signal.car_horn",
+        "car_horn",
+        "event",
+        drawn(
+            f0=(340, 430),
+            interval=(1.19, 1.27),
+            honks=(0.6, 3.4),
+            seconds=(0.25, 0.9),
+            buzz=(1600, 2800),
+            street=(0.1, 0.4),
+        ),
+        _car_horn,
+        (1.0, 4.0),
+    ),
+    SoundModel(
+        "signal.train_horn",
+        "train_horn",
+        "event",
+        drawn(f0=(255, 330), chimes=(2.6, 5.4), seconds=(1.0, 3.5), air=(0.15, 0.4)),
+        _train_horn,
+        (0.6, 3.0),
+    ),
+    SoundModel(
+        "signal.ship_horn",
+        "ship_horn",
+        "event",
+        drawn(f0=(75, 160), seconds=(2.0, 4.5), air=(0.08, 0.2)),
+        _ship_horn,
+        (2.0, 6.0),
+    ),
+    SoundModel(
+        "signal.siren",
+        "siren",
+        "texture",
+        drawn(
+            mode=(0, 2.6),
+            low=(500, 700),
+            high=(1200, 1600),
+            wail_hz=(0.15, 0.35),
+            yelp_hz=(2.2, 4.0),
+            rising=(0.3, 0.6),
+            street=(0.1, 0.5),
+        ),
+        _siren,
+    ),
+    SoundModel(
+        "signal.telephone",
+        "telephone_ring",
+        "event",
+        drawn(seconds=(0.9, 2.0), hammer_hz=(10, 13), gong_hz=(1050, 1500), interval=(1.12, 1.3)),
+        _telephone,
+        (1.0, 3.0),
+    ),
+    SoundModel(
+        "signal.alarm",
+        "alarm_beep",
+        "event",
+        drawn(beeps=(2.6, 5.4), on=(0.08, 0.45), off=(0.08, 0.4), hz=(1900, 3400), edge=(0.0, 0.8)),
+        _alarm,
+        (0.3, 1.2),
+    ),
+    SoundModel(
+        "signal.whistle",
+        "whistle",
+        "event",
+        drawn(seconds=(0.3, 1.4), hz=(2300, 3600), pea_hz=(40, 60)),
+        _whistle,
+        (0.6, 2.5),
+    ),
+    SoundModel(
+        "signal.bell",
+        "bell",
+        "event",
+        drawn(prime=(220, 620), seconds=(4, 9), clapper=(0.3, 1.0)),
+        _bell,
+        (0.0, 0.4),
+    ),
+    SoundModel(
+        "signal.clock",
+        "clock_tick",
+        "texture",
+        drawn(rate=(1.0, 2.0), hz=(1200, 2600), tock=(0.8, 0.95), snap=(0.8, 2.0)),
+        _clock,
+    ),
+    SoundModel(
+        "signal.wind_chime",
+        "wind_chime",
+        "event",
+        drawn(seconds=(1.5, 3.5), hz=(700, 1400)),
+        _wind_chime,
+        (0.0, 1.5),
+    ),
+)

@@ -1,0 +1,115 @@
+"""Insects and frogs: stridulation, wing beats, pulsed croaks."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ssv2a.soundbank.dsp import (
+    Rng,
+    Signal,
+    band,
+    curve,
+    drawn,
+    event,
+    filtered,
+    phase,
+    place,
+    reverberated,
+    samples,
+    shaped,
+    stereo,
+    texture,
+    voice,
+    walk,
+)
+from ssv2a.soundbank.model import Params, SoundModel
+from ssv2a.types import SAMPLE_RATE, FloatArray
+
+
+def _chorus(params: Params, n: int, rng: Rng) -> FloatArray:
+    """Crickets: the wing's file gives pulses of a pure 3.6–5.4 kHz tone, trilled or 3–5 a chirp."""
+
+    def ear(rng: Rng) -> Signal:
+        total = params["air"] * shaped(n, rng, [(200, -12), (2500, -3), (6000, 0), (9000, -8), (16_000, -26)])
+        t = np.arange(n) / SAMPLE_RATE
+        for index in range(round(params["crickets"])):
+            pulse_hz, chirp_hz = rng.uniform(22, 36), rng.uniform(1.6, 3.2)
+            turn = (chirp_hz * t + 0.08 * walk(n, rng, 0.5) + rng.uniform()) % 1.0
+            pulses = np.sin(np.pi * pulse_hz / chirp_hz * turn) ** 2
+            trills = index % 5 < 4  # tree crickets go on without a pause, field crickets chirp
+            gate = pulses * (trills or turn < rng.uniform(3, 5) * chirp_hz / pulse_hz)
+            tone = np.sin(phase(np.full(n, rng.uniform(3600, 5400))) - 0.3 * pulses)
+            total += rng.uniform(0.3, 1.0) * gate * tone
+        return np.asarray(total)
+
+    return texture(stereo(ear, rng, 0.8))
+
+
+def _bee(params: Params, n: int, rng: Rng) -> FloatArray:
+    """Wing beats of 190–320 Hz with a full row of harmonics; the insect turns, comes nearer and goes."""
+    wander = (
+        0.05 * walk(n, rng, 1.2)
+        + 0.04 * walk(n, rng, 7.0)
+        + 0.015 * (walk(n, rng, 90.0) + walk(n, rng, 300.0))
+    )
+    near = (0.5 + 0.4 * walk(n, rng, 0.6) + 0.3 * walk(n, rng, 5.0)).clip(0.05)
+    wings = [(650.0, 500.0, 1.0), (1450.0, 700.0, 0.9), (2500.0, 1000.0, 0.7), (3600.0, 1400.0, 0.5)]
+    tone = (
+        voice(params["wing_hz"] * (1 + wander), wings, 0.5, 9000.0) * near * (1 + 0.25 * walk(n, rng, 25.0))
+    )
+    pan = 0.5 + 0.4 * walk(n, rng, 0.4)
+    flight = np.stack([tone * (1 - pan), tone * pan])
+    air = shaped(n, rng, [(60, 0), (300, -5), (1500, -15), (8000, -32)])
+    return texture(filtered(flight, [(200, -18), (1200, 0), (24_000, 0)]) + 0.06 * tone.std() * air)
+
+
+def _frog(params: Params, n: int, rng: Rng) -> FloatArray:
+    """Croak: a pulse train of 35–80 Hz rings the vocal sac at 0.9–1.7 kHz, in swelling syllables."""
+    calls: list[Signal] = []
+    for _ in range(round(params["calls"])):
+        for swell in (0.6, 1.0)[-round(params["syllables"]) :]:
+            size = samples(params["seconds"] * (0.6 if swell < 1 else 1.0))
+            rate = (
+                params["pulse_hz"]
+                * curve(size, [(0, 0.85), (0.5, 1.05), (1, 0.9)])
+                * (1 + 0.04 * walk(size, rng, 30.0))
+            )
+            sac = params["sac_hz"] * curve(size, [(0, 0.85), (0.6, 1.1), (1, 1.0)])
+            tone = voice(
+                rate, [(sac, 160.0, 1.0), (2.2 * sac, 260.0, 0.6), (3.6 * sac, 500.0, 0.2)], 0.0, 6000.0
+            )
+            tone *= (0.6 + 0.4 * walk(size, rng, 50.0)) * curve(size, [(0, 0), (0.3, 0.6), (0.7, 1), (1, 0)])
+            calls += [tone * swell, np.zeros(samples(0.05))]
+        calls.append(np.zeros(samples(rng.uniform(0.15, 0.5))))
+    pond = reverberated(np.concatenate(calls), rng, 0.6, 0.2, 3000.0)
+    return event(pond, n, 0.005, 0.1)
+
+
+def _snake(params: Params, n: int, rng: Rng) -> FloatArray:
+    """A long breath through a narrow glottis: noise of 3–10 kHz that swells and dies."""
+    size = samples(params["seconds"])
+    hiss = band(size, rng, params["hz"], 2.5 * params["hz"], 12.0) * (1 + 0.15 * walk(size, rng, 18.0))
+    total = np.zeros(size)
+    place(total, hiss * curve(size, [(0, 0), (0.15, 0.8), (0.5, 1), (1, 0)]), 0)
+    return event(total, n, 0.02, 0.1)
+
+
+MODELS = (
+    SoundModel(
+        "small.crickets", "insects_night", "texture", drawn(crickets=(4, 9), air=(0.03, 0.15)), _chorus
+    ),
+    SoundModel("small.bee", "bee_buzz", "texture", drawn(wing_hz=(190, 320)), _bee),
+    SoundModel(
+        "small.frog",
+        "frog_croak",
+        "event",
+        drawn(
+            pulse_hz=(35, 80), sac_hz=(900, 1700), seconds=(0.2, 0.5), calls=(1, 3.4), syllables=(0.6, 2.4)
+        ),
+        _frog,
+        (0.3, 1.5),
+    ),
+    SoundModel(
+        "small.snake", "snake_hiss", "event", drawn(seconds=(0.8, 2.0), hz=(2800, 4500)), _snake, (0.4, 2.0)
+    ),
+)

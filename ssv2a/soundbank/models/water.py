@@ -1,0 +1,184 @@
+"""Water: ringing bubbles (Minnaert; van den Doel 2005), breaking surf, rushing and lapping."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ssv2a.soundbank.dsp import (
+    Rng,
+    Signal,
+    band,
+    cloud,
+    curve,
+    decay,
+    drawn,
+    event,
+    filtered,
+    modes,
+    place,
+    resonated,
+    samples,
+    scattered,
+    shaped,
+    stereo,
+    texture,
+    unit,
+    walk,
+)
+from ssv2a.soundbank.model import Params, SoundModel
+from ssv2a.types import SAMPLE_RATE, FloatArray
+
+
+def bubble(radius: float, rise: float) -> Signal:
+    """One bubble: f = 3/r Hz, damping 0.13/r + 0.0072·r^(−3/2) per second, pitch rising with it.
+
+    Args:
+        radius: in metres, 0.3 mm to 2 cm.
+        rise: how fast the pitch rises, in units of the damping (0 to 0.3).
+    """
+    f0, damping = 3.0 / radius, 0.13 / radius + 0.0072 * radius**-1.5
+    n = samples(min(0.15, 7.0 / damping))
+    t = np.arange(n) / SAMPLE_RATE
+    pitch = f0 * (1 + rise * damping * t)
+    return np.asarray(
+        np.sin(np.cumsum(pitch) * (2 * np.pi / SAMPLE_RATE))
+        * np.exp(-damping * t)
+        * np.minimum(1, t / 0.0005),
+        dtype=np.float64,
+    )
+
+
+def bubbles(n: int, rng: Rng, rate: float, smallest: float, largest: float, rise: float = 0.1) -> Signal:
+    """A Poisson cloud [n] of `rate` bubbles a second, radii (metres) by a power law, unit RMS."""
+    radii = smallest * (largest / smallest) ** (rng.uniform(0, 1, 60) ** 1.5)
+    kernels = [bubble(float(r), rise * rng.uniform(0, 2)) * float((r / largest) ** 0.7) for r in radii]
+    times = scattered(n, rng, rate)
+    x = cloud(n, rng, times, rng.pareto(2.5, times.size).clip(0.05, 5), kernels)
+    return unit(x)
+
+
+def _waves(params: Params, n: int, rng: Rng) -> FloatArray:
+    """Each wave swells darkly, breaks bright, and hisses as it runs out; several overlap, none alike."""
+
+    def ear(rng: Rng) -> Signal:
+        total = 0.2 * shaped(n, rng, [(40, -6), (120, 0), (600, -6), (3000, -16), (12_000, -36)])
+        foam = shaped(n, rng, [(100, -16), (500, -3), (1500, 0), (4000, -6), (14_000, -26)])
+        roar = shaped(n, rng, [(40, -3), (150, 0), (500, -4), (1500, -16), (8000, -40)])
+        for size, at in zip(sizes, starts, strict=True):
+            t = (np.arange(n) / SAMPLE_RATE - at) / params["period"]
+            swell = np.exp(-((t / 0.22) ** 2))
+            wash = np.where(t > -0.1, np.clip((t + 0.1) / 0.12, 0, 1) * np.exp(-2.6 * np.maximum(t, 0)), 0)
+            total += size * (roar * swell * 0.8 + foam * wash)
+        return np.asarray(total * (1 + 0.1 * walk(n, rng, 6.0)))
+
+    count = int(n / SAMPLE_RATE / params["period"] * 1.3) + 4
+    starts = (np.arange(count) - 2 + rng.uniform(-0.25, 0.25, count)) * params["period"] / 1.3
+    sizes = rng.uniform(0.5, 1.0, count)
+    return texture(stereo(ear, rng, 0.7))
+
+
+def _stream(params: Params, n: int, rng: Rng) -> FloatArray:
+    """A brook: hundreds of bubbles a second in moving eddies over a soft rush."""
+
+    def ear(rng: Rng) -> Signal:
+        rush = shaped(n, rng, [(100, -18), (400, -2), (1000, 0), (2500, -6), (7000, -18), (16_000, -36)])
+        babble = bubbles(n, rng, params["bubbles"], 0.0009, 0.006)
+        eddies = (1 + 0.4 * walk(n, rng, 2.5)) * (1 + 0.4 * walk(n, rng, 9.0))
+        return np.asarray(babble * eddies + params["rush"] * rush * (1 + 0.1 * walk(n, rng, 3.0)))
+
+    return texture(stereo(ear, rng, 0.6))
+
+
+def _waterfall(params: Params, n: int, rng: Rng) -> FloatArray:
+    """Falling water: dense broadband roar, brightest where it strikes, with a spray of bubbles."""
+
+    def ear(rng: Rng) -> Signal:
+        roar = shaped(
+            n, rng, [(40, -10), (150, -3), (500, 0), (params["bright"], -1), (6000, -9), (16_000, -24)]
+        )
+        spray = bubbles(n, rng, 400, 0.0006, 0.003)
+        return np.asarray(roar * (1 + 0.06 * walk(n, rng, 2.0)) + params["spray"] * spray)
+
+    return texture(stereo(ear, rng, 0.8))
+
+
+def _pour(params: Params, n: int, rng: Rng) -> FloatArray:
+    """A jet into a vessel: bubbles and splash through the air column, whose resonance rises as it fills."""
+    splash = shaped(n, rng, [(200, -20), (800, -4), (2500, 0), (6000, -6), (14_000, -20)]) * (
+        1 + 0.3 * walk(n, rng, 14.0)
+    )
+    glug = bubbles(n, rng, params["bubbles"], 0.0007, 0.0035, 0.2)
+    mixed = glug * (1 + 0.4 * walk(n, rng, 7.0)) + params["splash"] * splash
+    vessel = resonated(
+        mixed, [(params["vessel"] * k, 0.12 * params["vessel"] * k, 1.0 / k) for k in (1.0, 2.9, 4.8)]
+    )
+    return texture(mixed + params["ring"] * unit(vessel))
+
+
+def _bubbling(params: Params, n: int, rng: Rng) -> FloatArray:
+    """Large bubbles rise in groups and ring low."""
+    x = bubbles(n, rng, params["rate"], 0.0015, params["largest"], 0.15)
+    return texture(x * (1 + 0.7 * walk(n, rng, 3.0)).clip(0.1) + 0.05 * band(n, rng, 200, 1500, 9.0))
+
+
+def _lapping(params: Params, n: int, rng: Rng) -> FloatArray:
+    """Wavelets slap a hull: short splashes with bubbles, hollow resonances of the hull, timbers' creaks."""
+    total = 0.05 * shaped(n, rng, [(80, -6), (300, 0), (1200, -8), (6000, -28)])
+    for at in scattered(n, rng, params["laps"]):
+        size = samples(rng.uniform(0.25, 0.8))
+        shape = curve(size, [(0, 0), (rng.uniform(0.15, 0.4), 1), (1, 0)]) ** 1.5
+        slap = bubbles(size, rng, 250, 0.001, 0.008, 0.15) + 0.6 * band(size, rng, 250, 1800, 9.0)
+        place(total, slap * shape, int(at), rng.uniform(0.2, 1.0))
+    hull = resonated(total, [(params["hull"] * k, 60.0, 0.8 / k) for k in (1.0, 2.2, 3.7)])
+    return texture(total + hull)
+
+
+def _splash(params: Params, n: int, rng: Rng) -> FloatArray:
+    """Impact slap, a crown of spray, the closing cavity's low bubble, then drops falling back."""
+    size = samples(params["seconds"])
+    slap = band(size, rng, 250, 4500, 9.0) * decay(size, 0.35 * params["seconds"], 0.004)
+    spray = band(size, rng, 1500, 9000, 9.0) * curve(size, [(0, 0), (0.12, 1), (0.4, 0.4), (1, 0)])
+    drops = bubbles(size, rng, 300, 0.0006, 0.005, 0.15) * curve(
+        size, [(0, 0.1), (0.2, 1), (0.6, 0.5), (1, 0)]
+    )
+    total = slap + 0.4 * spray + 0.7 * drops
+    f = params["cavity"]
+    cavity = modes(
+        samples(0.25),
+        np.array([f, 1.3 * f, 2.1 * f]),
+        np.array([0.2, 0.15, 0.1]),
+        np.array([1.2, 0.7, 0.4]),
+        rng,
+    )
+    place(total, filtered(cavity, [(30, -12), (100, 0), (24_000, 0)]), samples(0.06))
+    return event(total, n, 0.001, 0.2)
+
+
+MODELS = (
+    SoundModel("water.waves", "sea_waves", "texture", drawn(period=(4.5, 8.5)), _waves),
+    SoundModel(
+        "water.stream", "river_stream", "texture", drawn(bubbles=(150, 600), rush=(0.2, 0.7)), _stream
+    ),
+    SoundModel(
+        "water.waterfall", "waterfall", "texture", drawn(bright=(1200, 3000), spray=(0.1, 0.4)), _waterfall
+    ),
+    SoundModel(
+        "water.pour",
+        "water_pour",
+        "texture",
+        drawn(bubbles=(150, 500), splash=(0.2, 0.6), vessel=(350, 900), ring=(0.2, 0.6)),
+        _pour,
+    ),
+    SoundModel(
+        "water.bubbles", "bubbles", "texture", drawn(rate=(15, 60), largest=(0.006, 0.012)), _bubbling
+    ),
+    SoundModel("water.boat", "boat_water", "texture", drawn(laps=(0.8, 2.0), hull=(110, 220)), _lapping),
+    SoundModel(
+        "water.splash",
+        "water_splash",
+        "event",
+        drawn(seconds=(0.6, 1.4), cavity=(120, 320)),
+        _splash,
+        (0.4, 2.0),
+    ),
+)

@@ -1,0 +1,344 @@
+"""The sound bank synthesiser: a scene's CLAP vectors decoded into recorded and modelled sound.
+
+1 candidates by cosine to the target and to each track · 2 a sparse mixture nearest the target · 3 a few draws
+of entries and parameters · 4 each heard in short, the one whose own CLAP lies nearest the target wins (as
+AudioLDM ranks its candidates) · 5 rendered, levelled, placed and summed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from fractions import Fraction
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from ssv2a.embed.clap import MiniClap
+from ssv2a.embed.minilm import MiniLm
+from ssv2a.soundbank.bank import Bank, Entry
+from ssv2a.soundbank.choice import (
+    SHARE_OF_COSINE,
+    Candidates,
+    balance_db,
+    draw_entry,
+    kin,
+    mixture_weights,
+    nearest,
+    worth,
+)
+from ssv2a.soundbank.grains import granulate
+from ssv2a.soundbank.model import Params
+from ssv2a.soundbank.render import Motion, Occurrence, event_train, finished, level_gain, placed
+from ssv2a.soundbank.vocabulary import vocabulary
+from ssv2a.types import SAMPLE_RATE, Continuity, FloatArray, Pick, Rendering, Scene, Track
+
+REFERENCE = -23.0  # LUFS of a voice whose level_db is 0, at a tenth of the picture
+_LEVEL_SHARE = 0.5  # of the vocabulary's level differences: a film's mix is narrower than the world
+_AMBIENCE_DB = -3.0  # of an ambience that sounds alone
+_BACKGROUND_DB = -12.0  # of an ambience behind sources
+_SCENE_AREA = 0.12  # an ambience is neither near nor far
+_WIDE_AREA = 0.4  # a mono texture that fills so much of the picture is spread
+_PREVIEW = 2 * SAMPLE_RATE  # samples of a candidate that are heard before the choice
+_PREVIEWED = 3  # voices of it
+_MODEL_TAKES = 3  # renders of a modelled event that take turns
+_LONGEST_EVENT = 20 * SAMPLE_RATE  # samples of a modelled event
+_THREADS = 2  # numpy leaves the interpreter while it computes
+_SAME_CAPTION = 0.4  # cosine of sentences from which a caption names a sound of the vocabulary
+_ROOM_TONE = "room_tone"
+_SCENE = "scene"
+
+
+@dataclass(frozen=True, slots=True)
+class SoundBankSettings:
+    """The synthesiser's own settings."""
+
+    width: float = 1.0  # of the stereo picture: 0 mono, 1 each source where it is seen
+
+
+@dataclass(frozen=True, slots=True)
+class _Voice:
+    """One thing that sounds in a chunk."""
+
+    track: int | None  # Track.key; None: the scene
+    sound: str | None  # key of the vocabulary
+    motion: Motion
+    count: int
+    candidates: Candidates
+    level: float  # LUFS wanted
+
+    @property
+    def key(self) -> str:
+        return _SCENE if self.track is None else str(self.track)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A voice and what plays it."""
+
+    voice: _Voice
+    entry: Entry
+    params: Params  # of a model; empty for a recording
+    level: float  # LUFS wanted
+    gain: float = 0.0  # factor; 0: to be found from `level`
+
+
+@dataclass(frozen=True, slots=True)
+class _Played:
+    """A voice's sound before level and place, and which entries are heard when."""
+
+    sound: FloatArray  # [1 or 2, n]
+    heard: tuple[tuple[Entry, int, int], ...]  # entry, first sample, last sample + 1
+
+
+class SoundBank:
+    """Scene → stereo sound at 48 kHz, from a bank.
+
+    Args:
+        bank: what can sound.
+        clap: the one that made the bank's vectors.
+        text: tells which sound a free caption means; None: only the vocabulary's captions are understood.
+    """
+
+    sample_rate = SAMPLE_RATE
+
+    def __init__(self, bank: Bank, clap: MiniClap, text: MiniLm | None = None) -> None:
+        self._bank = bank
+        self._clap = clap
+        self._text = text
+        self._known = {c.lower(): key for key, sound in vocabulary().items() for c in sound.captions}
+
+    def synthesise(
+        self,
+        scene: Scene,
+        n_samples: int,
+        rng: np.random.Generator,
+        *,
+        previous: Continuity | None = None,
+        candidates: int = 3,
+        settings: SoundBankSettings | None = None,
+    ) -> Rendering:
+        """The sound of one chunk.
+
+        Args:
+            scene: target and tracks.
+            n_samples: of the result.
+            rng: of every draw; the same state gives the same samples.
+            previous: of the chunk before: the same tracks go on with the same entries.
+            candidates: how many mixes are tried; the one nearest the target is rendered.
+            settings: the synthesiser's own.
+
+        Returns:
+            [2, n_samples], peak at most −1 dBFS.
+        """
+        state: Mapping[str, Any] = previous.state if previous else {}
+        voices, warnings = self._voices(scene, n_samples)
+        seeds = [int(seed) for seed in rng.integers(2**62, size=max(1, candidates))]
+        drawn = [self._drawn(voices, scene.target, state, np.random.default_rng(s)) for s in seeds]
+        open_choice = any(self._going_on(voice, state) is None for voice in voices)
+        chosen = self._best(drawn, seeds, scene.target) if open_choice and len(drawn) > 1 else 0
+        return self._rendered(
+            drawn[chosen], scene, n_samples, seeds[chosen], state, warnings, settings or SoundBankSettings()
+        )
+
+    def sound_of(self, caption: str) -> str | None:
+        """The vocabulary's sound that a caption means; None where it is none of them."""
+        exact = self._known.get(caption.lower())
+        if exact is not None or self._text is None:
+            return exact
+        captions = list(self._known)
+        cosines = self._text.embed(captions) @ self._text.embed([caption])[0]
+        best = int(cosines.argmax())
+        return self._known[captions[best]] if cosines[best] >= _SAME_CAPTION else None
+
+    def _voices(self, scene: Scene, n: int) -> tuple[list[_Voice], tuple[str, ...]]:
+        """What is to sound: every track with a caption, and behind them the ambience or room tone."""
+        times = [float(time) for time in scene.times]
+        voices = [self._track_voice(track, times, n) for track in scene.tracks if _sounds(track)]
+        if scene.ambience is not None and scene.ambience_clap is not None:
+            sound = self.sound_of(scene.ambience)
+            level = _BACKGROUND_DB if voices else _AMBIENCE_DB
+            voices.append(self._scene_voice(sound, scene.ambience_clap, level, n))
+        warnings = () if voices else ("nothing that is seen has a sound: a quiet room tone is heard.",)
+        if scene.ambience is None:  # under and between the sources: no place is digitally silent
+            voices.append(self._scene_voice(_ROOM_TONE, scene.target, _BACKGROUND_DB if voices else 0.0, n))
+        return voices, warnings
+
+    def _track_voice(self, track: Track, times: Sequence[float], n: int) -> _Voice:
+        sound = self.sound_of(track.caption or "")
+        more = min(6.0, 3 * np.log2(max(1, track.count)))
+        motion = Motion.over(times, track.presence, track.centre_x, track.area, n)
+        candidates = nearest(self._bank, track.clap, sound)
+        return _Voice(track.key, sound, motion, track.count, candidates, _level(sound) + more)
+
+    def _scene_voice(self, sound: str | None, clap: FloatArray, level: float, n: int) -> _Voice:
+        ones = np.ones(1, np.float32)
+        motion = Motion.over([0.0], ones, ones / 2, ones * _SCENE_AREA, n)
+        return _Voice(None, sound, motion, 1, nearest(self._bank, clap, sound), _level(sound) + level)
+
+    def _going_on(self, voice: _Voice, state: Mapping[str, Any]) -> _Part | None:
+        """The voice with what it had in the chunk before, if it was there."""
+        kept = state.get(voice.key)
+        entry = self._bank.entry(kept["entry"]) if kept and kept["sound"] == voice.sound else None
+        return _Part(voice, entry, kept["params"], voice.level, kept["gain"]) if kept and entry else None
+
+    def _drawn(
+        self, voices: Sequence[_Voice], target: FloatArray, state: Mapping[str, Any], rng: np.random.Generator
+    ) -> list[_Part]:
+        """One candidate: for every voice what it had before, else an entry and parameters drawn anew."""
+        weights = mixture_weights([voice.candidates for voice in voices], target)
+        used: set[int] = set()
+        parts = []
+        for voice, weight, louder in zip(voices, weights, balance_db(weights), strict=True):
+            part = self._going_on(voice, state)
+            if part is None:
+                place = draw_entry(voice.candidates, weight, used, rng)
+                used.add(place)
+                entry = self._bank.entries[place]
+                params = self._bank.models[entry.model].draw(rng) if entry.model is not None else {}
+                part = _Part(voice, entry, params, voice.level + louder)
+            parts.append(part)
+        return parts
+
+    def _best(self, drawn: Sequence[Sequence[_Part]], seeds: Sequence[int], target: FloatArray) -> int:
+        """The candidate whose short mix lies nearest the target, the worth of its entries counted in."""
+        with ThreadPoolExecutor(_THREADS) as pool:
+            mixes = list(pool.map(self._preview, drawn, seeds))
+        fits = self._clap.audio_batch(mixes) @ target
+        worths = [np.mean([worth(part.entry) for part in parts]) for parts in drawn]
+        return int(np.argmax(SHARE_OF_COSINE * fits + np.array(worths)))
+
+    def _preview(self, parts: Sequence[_Part], seed: int) -> FloatArray:
+        """A short mono mix [1, n] of the loudest sources, each there all the time."""
+        loudest = sorted(range(len(parts)), key=lambda index: -parts[index].level)[:_PREVIEWED]
+        mix = np.zeros((1, _PREVIEW), np.float32)
+        for index in loudest:
+            part, rng = parts[index], np.random.default_rng([seed, index])
+            sound = self._played(part, _PREVIEW, rng, preview=True).sound
+            mix += (part.gain or level_gain(sound, part.level)) * sound.mean(axis=0)
+        return mix
+
+    def _rendered(
+        self,
+        parts: Sequence[_Part],
+        scene: Scene,
+        n: int,
+        seed: int,
+        state: Mapping[str, Any],
+        warnings: tuple[str, ...],
+        settings: SoundBankSettings,
+    ) -> Rendering:
+        """The chosen candidate in full."""
+        mix = np.zeros((2, n), np.float32)
+        picks: list[Pick] = []
+        kept = dict(state)
+        streams = [np.random.default_rng([seed, index]) for index in range(len(parts))]
+        with ThreadPoolExecutor(_THREADS) as pool:
+            everything = list(pool.map(lambda part, rng: self._played(part, n, rng), parts, streams))
+        for part, played in zip(parts, everything, strict=True):
+            voice = part.voice
+            gain = part.gain or level_gain(played.sound, part.level)
+            mix += placed(gain * played.sound, voice.motion, width=settings.width)
+            picks += _picks(voice, played, gain)
+            kept[voice.key] = {
+                "entry": part.entry.id,
+                "sound": voice.sound,
+                "params": part.params,
+                "gain": gain,
+            }
+        waveform = finished(mix)
+        fit = float(self._clap.audio(waveform) @ scene.target)
+        return Rendering(waveform, tuple(picks), fit, Continuity(MappingProxyType(kept)), warnings)
+
+    def _played(self, part: _Part, n: int, rng: np.random.Generator, *, preview: bool = False) -> _Played:
+        """A part's sound: textures throughout, events while the source is there (in a preview: always)."""
+        voice, entry = part.voice, part.entry
+        if entry.kind == "texture":
+            wide = voice.track is None or float(voice.motion.area.mean()) >= _WIDE_AREA
+            sound = self._texture(entry, part.params, n, rng, wide=wide and not preview)
+            return _Played(sound, ((entry, 0, n),))
+        takes, entries = self._takes(entry, part.params, rng, most=1 if preview else _MODEL_TAKES)
+        shortest, longest = (pause / voice.count for pause in entry.pause_seconds)
+        out = np.zeros((takes[0].shape[0], n), np.float32)
+        heard: list[tuple[Entry, int, int]] = []
+        for first, last in ((0, n),) if preview else voice.motion.spans():
+            last = min(last, n)
+            if last <= first:
+                continue
+            train, events = event_train(
+                takes, last - first, (shortest, longest), rng, vary=entry.model is None
+            )
+            out[:, first:last] = train
+            heard += _heard(events, entries, first)
+        return _Played(out, tuple(heard))
+
+    def _texture(
+        self, entry: Entry, params: Params, n: int, rng: np.random.Generator, *, wide: bool
+    ) -> FloatArray:
+        if entry.model is not None:
+            return self._bank.models[entry.model].render(params, n, rng)
+        sound = self._bank.audio(entry)
+        if wide and sound.shape[0] == 1:  # two streams of grains: as loud, but around the listener
+            return np.concatenate([granulate(sound, n, rng), granulate(sound, n, rng)])
+        return granulate(sound, n, rng)
+
+    def _takes(
+        self, entry: Entry, params: Params, rng: np.random.Generator, *, most: int
+    ) -> tuple[list[FloatArray], list[Entry]]:
+        """Takes of an event that sound in turn, of one number of channels, and the entry of each.
+
+        Of a model, `most` renders; of recordings, all there are.
+        """
+        if entry.model is not None:
+            model = self._bank.models[entry.model]
+            return [model.render(params, _LONGEST_EVENT, rng) for _ in range(most)], [entry] * most
+        entries = list(kin(self._bank, entry))
+        sounds = [self._bank.audio(one) for one in entries]
+        if len({sound.shape[0] for sound in sounds}) > 1:
+            sounds = [sound.mean(axis=0, keepdims=True) for sound in sounds]
+        return sounds, entries
+
+
+def _sounds(track: Track) -> bool:
+    return track.caption is not None and bool(np.any(track.presence > 0.5))
+
+
+def _level(sound: str | None) -> float:
+    """LUFS of a voice of that sound."""
+    return REFERENCE + _LEVEL_SHARE * (vocabulary()[sound].level_db if sound is not None else -6.0)
+
+
+def _heard(
+    events: Sequence[Occurrence], entries: Sequence[Entry], first: int
+) -> list[tuple[Entry, int, int]]:
+    return [(entries[event.take], first + event.start, first + event.end) for event in events]
+
+
+def _picks(voice: _Voice, played: _Played, gain: float) -> list[Pick]:
+    """One line an entry: from where it is first heard to where it is last."""
+    spans = voice.motion.spans()
+    spoken: dict[str, tuple[Entry, int, int]] = {}
+    for entry, first, last in played.heard:
+        if entry.kind == "texture" and spans:
+            first, last = max(first, spans[0][0]), min(last, spans[-1][1])
+        known = spoken.get(entry.id)
+        spoken[entry.id] = (
+            (entry, min(first, known[1]), max(last, known[2])) if known else (entry, first, last)
+        )
+    decibels = 20 * np.log10(max(gain, 1e-6))
+    return [
+        Pick(
+            entry=entry.id,
+            sound=entry.sound,
+            caption=entry.caption,
+            track=voice.track,
+            start=Fraction(first, SAMPLE_RATE),
+            end=Fraction(last, SAMPLE_RATE),
+            gain_db=round(float(decibels), 1),
+            licence=entry.licence,
+            credit=entry.credit,
+        )
+        for entry, first, last in spoken.values()
+    ]

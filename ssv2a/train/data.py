@@ -1,0 +1,298 @@
+"""Training data: a folder of labelled recordings, and renders of our own procedural models.
+
+The recordings' folder holds `manifest.csv` (id, path, class, caption, seconds, split …). Sounds are kept as
+mel powers (half-precision logarithms) in a cache folder; the waveforms are read once.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import zlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Literal, cast
+
+import numpy as np
+from loguru import logger
+
+from ssv2a.embed.clap import MiniClap, mel_power
+from ssv2a.errors import TrainingError
+from ssv2a.soundbank.bank import read_audio
+from ssv2a.soundbank.model import SoundModel
+from ssv2a.soundbank.vocabulary import vocabulary
+from ssv2a.types import SAMPLE_RATE, FloatArray
+
+Split = Literal["train", "val"]
+
+RENDER_SECONDS = 6.0  # of one draw of a model
+VAL_SHARE = 5  # every fifth draw of a model is held out
+
+# class of the recordings | word in the caption (empty: any) | sound of the vocabulary (empty: none fits).
+# The first row that fits decides.
+_CLASSES = """
+airplane | propeller | airplane_propeller
+airplane | | airplane_jet
+applause_crowd | | applause
+bell_chime | wind chimes | wind_chime
+bell_chime | | bell
+bird_calls | flamingos | goose_honk
+bird_calls | owl | owl_hoot
+bird_calls | crow | crow_caw
+bird_calls | | bird_call
+birds | | bird_song
+boat_harbour | sinks | tree_fall
+boat_harbour | | boat_water
+bow_arrow | | bow_arrow
+building_collapse | | rubble_collapse
+car_crash_skid | | car_crash
+car_engine_pass | passes | car_pass
+car_engine_pass | | car_engine
+car_horn | | car_horn
+cart_wagon | | cart_wagon
+chicken_rooster | rooster | rooster_crow
+chicken_rooster | | chicken_cluck
+cow | | cow_moo
+crowd_market | | crowd_babble
+crunch_cutting | |
+digging | | digging
+dog_wolf | wolf | wolf_howl
+dog_wolf | | dog_bark
+door_gate | | door
+elephant | | elephant_trumpet
+explosion | | explosion
+farmyard | | chicken_cluck
+fire | striking a flint |
+fire | | fire
+footsteps_gravel | | footsteps_gravel
+footsteps_hard | | footsteps_hard
+footsteps_soft | | footsteps_soft
+glass_break | | glass_break
+goat | | goat_bleat
+gunshot | | gunshot
+helicopter | | helicopter
+horse | | horse_neigh
+horse_hooves | | horse_hooves
+insects_night | | insects_night
+leaves_rustle | twig | tree_fall
+leaves_rustle | | leaves_rustle
+lion_big_cat | | lion_roar
+machinery | 3d printer | printer
+machinery | | machinery
+metal_hit | shield | sword_clash
+metal_hit | armour | sword_clash
+metal_hit | | metal_hit
+other_animal | camel | camel_groan
+other_animal | monkeys | monkey_chatter
+phone | | telephone_ring
+pig | | pig_grunt
+rain | | rain
+river_stream | | river_stream
+saw_chainsaw | chainsaw | chainsaw
+saw_chainsaw | | saw
+sea_waves | | sea_waves
+sheep | | sheep_bleat
+ship_horn | | ship_horn
+siren | | siren
+steam_hiss | | steam_hiss
+stone_mining | | stone_hit
+sword_combat | | sword_clash
+thunder | | thunder
+train | | train_pass
+train_horn | | train_horn
+tree_fall | | tree_fall
+truck_bus | bus | bus_engine
+truck_bus | | truck_engine
+water_splash | bubble | bubbles
+water_splash | | water_splash
+waterfall | | waterfall
+wind | rustles through | leaves_rustle
+wind | | wind
+wood_chop_hammer | hammer | hammer
+wood_chop_hammer | knock | knock
+wood_chop_hammer | | wood_chop
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """One row of a recordings' manifest."""
+
+    id: str
+    path: Path
+    sound: str  # key of the vocabulary; empty: none fits
+    caption: str
+    seconds: float
+    split: Split
+    origin: str  # the package it comes from, and its name there
+    licence: str
+    author: str
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSound:
+    """One labelled sound as the networks learn it."""
+
+    id: str
+    sound: str  # key of the vocabulary
+    captions: tuple[str, ...]  # its own first, then the vocabulary's
+    split: Split
+    power: FloatArray  # [64, frames], see ssv2a.embed.clap.mel_power
+
+
+def read_manifest(folder: Path) -> tuple[Recording, ...]:
+    """The recordings of a folder with `manifest.csv`.
+
+    Raises:
+        TrainingError: the manifest is missing, lacks a column or names an unknown class.
+    """
+    manifest = folder / "manifest.csv"
+    try:
+        with manifest.open(encoding="utf-8", newline="") as file:
+            return tuple(_recording(folder, row) for row in csv.DictReader(file))
+    except OSError as error:
+        raise TrainingError(
+            f"{manifest}: cannot be read ({error}); expected a folder of recordings."
+        ) from error
+    except KeyError as error:
+        raise TrainingError(f"{manifest}: no column {error}; expected id, path, class, caption, …") from error
+
+
+def _recording(folder: Path, row: dict[str, str]) -> Recording:
+    return Recording(
+        id=row["id"],
+        path=folder / row["path"],
+        sound=sound_of(row["class"], row["caption"]),
+        caption=row["caption"],
+        seconds=float(row["seconds"]),
+        split=cast(Split, row["split"]),
+        origin=f"{row['source_package']}: {row['source_file']}",
+        licence=row["licence"],
+        author=row["author"],
+    )
+
+
+def sound_of(label: str, caption: str) -> str:
+    """Key of the vocabulary for a recording's class and caption; empty where none fits.
+
+    Raises:
+        TrainingError: the class is not known.
+    """
+    for line in _CLASSES.strip().splitlines():
+        name, word, sound = (part.strip() for part in line.split("|"))
+        if name == label and word in caption:
+            return sound
+    raise TrainingError(
+        f"class {label!r} of the manifest is not known: add it to the table of ssv2a/train/data.py."
+    )
+
+
+def prepare(
+    recordings: Sequence[Recording], models: Iterable[SoundModel], cache: Path, *, draws: int = 15
+) -> tuple[TrainingSound, ...]:
+    """Every recording that has a sound and `draws` renders of every model, computed once into `cache`."""
+    cache.mkdir(parents=True, exist_ok=True)
+    known = vocabulary()
+    sounds = []
+    for recording in recordings:
+        if recording.sound:
+            power = _cached(cache / f"{recording.id}.npy", partial(read_audio, recording.path))
+            captions = (recording.caption, *known[recording.sound].captions)
+            sounds.append(TrainingSound(recording.id, recording.sound, captions, recording.split, power))
+    for model in models:
+        mark = _fingerprint(model)
+        for draw in range(draws):
+            split: Split = "val" if draw % VAL_SHARE == VAL_SHARE - 1 else "train"
+            name = f"{model.name}-{draw:02d}"
+            power = _cached(cache / f"{name}-{mark}.npy", partial(render_draw, model, draw))
+            sounds.append(TrainingSound(name, model.sound, known[model.sound].captions, split, power))
+    logger.info("{} sounds of {} kinds", len(sounds), len({sound.sound for sound in sounds}))
+    return tuple(sounds)
+
+
+def _cached(path: Path, sound: Callable[[], FloatArray]) -> FloatArray:
+    """The mel power of a sound, kept in half precision as its logarithm."""
+    if path.exists():
+        kept = np.load(path)
+    else:
+        kept = np.log(mel_power(sound()) + 1e-10).astype(np.float16)
+        np.save(path, kept)
+    return np.asarray(np.exp(kept.astype(np.float32)), np.float32)
+
+
+def render_draw(model: SoundModel, draw: int, seconds: float = RENDER_SECONDS) -> FloatArray:
+    """One draw of a model, [channels, n]: a texture, or an event again and again with its natural pauses."""
+    rng = np.random.default_rng([zlib.crc32(model.name.encode()), draw])
+    params, total = model.draw(rng), round(seconds * SAMPLE_RATE)
+    if model.kind == "texture":
+        return model.render(params, total, rng)
+    pieces: list[FloatArray] = []
+    done = 0
+    while done < total:
+        event = model.render(params, total, rng)
+        pause = round(rng.uniform(*model.pause_seconds) * SAMPLE_RATE)
+        pieces += [event, np.zeros((event.shape[0], pause), np.float32)]
+        done += event.shape[1] + pause
+    return np.concatenate(pieces, axis=1)[:, :total]
+
+
+def _fingerprint(model: SoundModel) -> str:
+    """Changes when the model's code does: a hash over half a second of it."""
+    rng = np.random.default_rng(0)
+    sound = model.render(model.draw(rng), SAMPLE_RATE // 2, rng)
+    return hashlib.blake2b(sound.tobytes(), digest_size=4).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class ClapVectors:
+    """The sounds' vectors of a trained CLAP, for the networks that learn to reach them."""
+
+    clap: FloatArray  # [n, 256], L2-normalised
+    sounds: tuple[str, ...]  # n keys of the vocabulary
+    splits: tuple[Split, ...]  # n
+    captions: tuple[tuple[str, ...], ...]  # n, each sound's own first
+    ids: tuple[str, ...]  # n
+
+
+def embed_sounds(sounds: Sequence[TrainingSound], clap: MiniClap) -> ClapVectors:
+    """The vector of every sound."""
+    return ClapVectors(
+        clap=clap.power_batch([sound.power for sound in sounds]),
+        sounds=tuple(sound.sound for sound in sounds),
+        splits=tuple(sound.split for sound in sounds),
+        captions=tuple(sound.captions for sound in sounds),
+        ids=tuple(sound.id for sound in sounds),
+    )
+
+
+def write_vectors(vectors: ClapVectors, path: Path) -> None:
+    """Keep the vectors as a compressed npz file."""
+    np.savez_compressed(
+        path,
+        clap=vectors.clap,
+        sounds=np.array(vectors.sounds),
+        splits=np.array(vectors.splits),
+        captions=np.array(["|".join(captions) for captions in vectors.captions]),
+        ids=np.array(vectors.ids),
+    )
+
+
+def read_vectors(path: Path) -> ClapVectors:
+    """Vectors written by `write_vectors`.
+
+    Raises:
+        TrainingError: the file is missing or is something else.
+    """
+    try:
+        with np.load(path) as kept:
+            return ClapVectors(
+                clap=kept["clap"],
+                sounds=tuple(kept["sounds"].tolist()),
+                splits=tuple(kept["splits"].tolist()),
+                captions=tuple(tuple(row.split("|")) for row in kept["captions"].tolist()),
+                ids=tuple(kept["ids"].tolist()),
+            )
+    except (OSError, KeyError, ValueError) as error:
+        raise TrainingError(f"{path}: no CLAP vectors ({error}); train the CLAP first.") from error

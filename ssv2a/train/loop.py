@@ -1,0 +1,250 @@
+"""The one training loop: seeded, resumable, with an average of the weights, checkpoints and curves.
+
+A task brings a network, a loss for one step and a validation. Step s of a run draws everything it needs from
+generators seeded with (seed, s), so a run that was stopped and resumed gives the same weights as one that was
+never stopped.
+
+    run(task, out, settings) → <out>/checkpoint.pt, history.json, curves.png, and the averaged network
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from torch import Tensor, nn
+
+from ssv2a.errors import TrainingError
+
+CHECKPOINT = "checkpoint.pt"
+HISTORY = "history.json"
+CURVES = "curves.png"
+
+Row = dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class LoopSettings:
+    """How long and how fast to learn. AdamW, linear warm-up, then a half cosine down to zero."""
+
+    steps: int
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.01
+    warmup: int = 50  # steps
+    ema_decay: float = 0.995  # of the averaged weights, per step
+    clip_norm: float = 1.0  # of the gradient
+    validate_every: int = 200  # steps; a checkpoint is written at the same time
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Draws:
+    """The random generators of one step."""
+
+    numpy: np.random.Generator
+    torch: torch.Generator
+
+
+NetworkT = TypeVar("NetworkT", bound=nn.Module)
+
+
+class Task(Protocol[NetworkT]):
+    """What is to be learned. The loop owns the weights; the task owns data and losses."""
+
+    name: str
+    network: NetworkT
+
+    def losses(self, network: NetworkT, draws: Draws) -> Mapping[str, Tensor]:
+        """Terms of one step's loss, scalars, by name; their sum is minimised."""
+
+    def validate(self, network: NetworkT) -> Mapping[str, float]:
+        """Figures on held-out data, by name; called in evaluation mode without gradients."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Where a run stands."""
+
+    step: int  # steps done, of all runs together
+    finished: bool  # False: the time budget ended first; resume to go on
+    history: tuple[Row, ...]  # one row a validation: step, seconds, losses, figures
+
+
+def run(
+    task: Task[NetworkT],
+    out: Path,
+    settings: LoopSettings,
+    *,
+    resume: bool = False,
+    seconds_budget: float | None = None,
+) -> Outcome:
+    """Train `task.network` and leave the averaged weights in it, in evaluation mode.
+
+    Args:
+        task: network, losses and validation.
+        out: folder of the run; made if missing.
+        settings: the same for all parts of a resumed run.
+        resume: go on from the folder's checkpoint, if there is one.
+        seconds_budget: stop after so many wall seconds, with a checkpoint.
+
+    Raises:
+        TrainingError: the folder holds another run, or a loss is not finite.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    state = _State(task.network, settings)
+    if (out / CHECKPOINT).exists():
+        if not resume:
+            raise TrainingError(
+                f"{out} already holds a run: expected an empty folder. Resume it or name another."
+            )
+        state.load(out / CHECKPOINT)
+    deadline = math.inf if seconds_budget is None else time.monotonic() + seconds_budget
+    with _progress(task.name, settings.steps, state.step) as advance:
+        while state.step < settings.steps:
+            row = state.learn(task)
+            advance(row["loss"])
+            late = time.monotonic() >= deadline
+            if late or state.step % settings.validate_every == 0 or state.step == settings.steps:
+                state.note(row, task)
+                state.save(out)
+            if late:
+                break
+    task.network.load_state_dict(state.average.state_dict())
+    task.network.eval()
+    return Outcome(state.step, state.step >= settings.steps, tuple(state.history))
+
+
+class _State:
+    """Everything a checkpoint holds: weights, their average, the optimiser, the step and the history."""
+
+    def __init__(self, network: nn.Module, settings: LoopSettings) -> None:
+        self.network = network
+        self.average = copy.deepcopy(network).eval().requires_grad_(False)
+        self.settings = settings
+        trained = [p for p in network.parameters() if p.requires_grad]
+        self.optimiser = torch.optim.AdamW(
+            trained, lr=settings.learning_rate, weight_decay=settings.weight_decay, betas=(0.9, 0.98)
+        )
+        self.step = 0
+        self.seconds = 0.0  # spent on learning, over all runs
+        self.history: list[Row] = []
+
+    def learn(self, task: Task[Any]) -> Row:
+        """One step of descent; the losses by name, and their sum as "loss"."""
+        started = time.monotonic()
+        rate = learning_rate(self.step, self.settings)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        seed = _step_seed(self.settings.seed, self.step)
+        draws = Draws(np.random.default_rng(seed), torch.Generator().manual_seed(seed))
+        self.network.train()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)  # dropout knows no other generator
+            terms = task.losses(self.network, draws)
+        loss = torch.stack(list(terms.values())).sum()
+        if not torch.isfinite(loss):
+            shown = ", ".join(f"{name} {term.item():.3g}" for name, term in terms.items())
+            raise TrainingError(
+                f"the loss of step {self.step} is not finite ({shown}): lower the learning rate."
+            )
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip_norm)
+        self.optimiser.step()
+        self._follow()
+        self.step += 1
+        self.seconds += time.monotonic() - started
+        return {"loss": loss.item(), **{name: term.item() for name, term in terms.items()}}
+
+    def _follow(self) -> None:
+        # The average follows fast at first: a decay of (1 + step) / (10 + step) until the set one is reached.
+        decay = min(self.settings.ema_decay, (1 + self.step) / (10 + self.step))
+        with torch.no_grad():
+            averaged, learned = self.average.state_dict(), self.network.state_dict()
+            for key, value in averaged.items():
+                if value.is_floating_point():
+                    value.lerp_(learned[key], 1 - decay)
+                else:
+                    value.copy_(learned[key])
+
+    def note(self, losses: Row, task: Task[Any]) -> None:
+        """Validate the averaged weights and add a row to the history."""
+        self.average.eval()
+        with torch.no_grad():
+            figures = task.validate(self.average)
+        self.history.append({"step": self.step, "seconds": round(self.seconds, 1), **losses, **figures})
+
+    def save(self, out: Path) -> None:
+        """Write checkpoint, history and curves; each appears whole or not at all."""
+        from ssv2a.train.plots import plot_history  # matplotlib: only here
+
+        content = {
+            "settings": asdict(self.settings),
+            "step": self.step,
+            "seconds": self.seconds,
+            "network": self.network.state_dict(),
+            "average": self.average.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "history": self.history,
+        }
+        partial = out / f"{CHECKPOINT}.part"
+        torch.save(content, partial)
+        partial.replace(out / CHECKPOINT)
+        (out / HISTORY).write_text(json.dumps(self.history, indent=1) + "\n", encoding="utf-8")
+        plot_history(self.history, out / CURVES)
+
+    def load(self, checkpoint: Path) -> None:
+        """Take up where a checkpoint left off; TrainingError if it belongs to another run."""
+        content = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        if content["settings"] != asdict(self.settings):
+            raise TrainingError(
+                f"{checkpoint} was made with {content['settings']}, expected {asdict(self.settings)}: "
+                "resume with the settings it began with, or start in an empty folder."
+            )
+        try:
+            self.network.load_state_dict(content["network"])
+            self.average.load_state_dict(content["average"])
+        except RuntimeError as error:
+            raise TrainingError(f"{checkpoint} holds another network: {error}") from error
+        self.optimiser.load_state_dict(content["optimiser"])
+        self.step, self.seconds = content["step"], content["seconds"]
+        self.history = list(content["history"])
+
+
+def learning_rate(step: int, settings: LoopSettings) -> float:
+    """Rate of a step: linear over the warm-up, then a half cosine that ends at zero after the last step."""
+    if step < settings.warmup:
+        return settings.learning_rate * (step + 1) / settings.warmup
+    done = (step - settings.warmup) / max(1, settings.steps - settings.warmup)
+    return settings.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
+
+
+def _step_seed(seed: int, step: int) -> int:
+    return int(np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0]) >> 1
+
+
+@contextmanager
+def _progress(name: str, steps: int, done: int) -> Iterator[Callable[[float], None]]:
+    """A progress bar on standard error; it shows nothing where that is no terminal."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed:.0f}/{task.total:.0f}  loss {task.fields[loss]:.3f}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        line = bar.add_task(name, total=steps, completed=done, loss=math.nan)
+        yield lambda loss: bar.update(line, advance=1, loss=loss)

@@ -1,0 +1,404 @@
+"""The synthesiser on the shipped default bank: what is heard, when, where and how loud."""
+
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import ssv2a
+from ssv2a.embed.clap import MiniClap
+from ssv2a.embed.minilm import MiniLm
+from ssv2a.soundbank.bank import Bank
+from ssv2a.soundbank.choice import mixture_weights, nearest
+from ssv2a.soundbank.grains import granulate
+from ssv2a.soundbank.render import (
+    Motion,
+    event_train,
+    finished,
+    level_gain,
+    loudness,
+    placed,
+)
+from ssv2a.soundbank.vocabulary import vocabulary
+from ssv2a.synthesis.soundbank import SoundBank, SoundBankSettings
+from ssv2a.types import SAMPLE_RATE, Scene, Track
+
+MINI = Path(ssv2a.__file__).parent / "bundles" / "mini"
+FRAMES = 16
+SECONDS = 6
+N = SECONDS * SAMPLE_RATE
+
+
+@pytest.fixture(scope="module")
+def clap():
+    return MiniClap.load(MINI / "clap.safetensors")
+
+
+@pytest.fixture(scope="module")
+def text():
+    return MiniLm(MINI / "minilm_l6_v2_int8.onnx", MINI / "minilm_tokenizer.json", 1)
+
+
+@pytest.fixture(scope="module")
+def bank():
+    return Bank.open(MINI / "banks" / "default")
+
+
+@pytest.fixture(scope="module")
+def synthesiser(bank, clap, text):
+    return SoundBank(bank, clap, text)
+
+
+@pytest.fixture(scope="module")
+def vector(clap, text):
+    return lambda caption: clap.text(text.embed([caption]))[0]
+
+
+@pytest.fixture(scope="module")
+def track(vector):
+    def make(key, caption, *, presence=1.0, x=0.5, area=0.1, count=1):
+        spread = np.ones(FRAMES, np.float32)
+        clap = vector(caption or "quiet room tone")
+        return Track(
+            key, "thing", "thing", caption, clap, spread * presence, spread * x, spread * area, count
+        )
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def scene(vector):
+    def make(*tracks, ambience=None):
+        vectors = [one.clap for one in tracks] or [vector(ambience or "quiet room tone")]
+        target = np.sum(vectors, axis=0)
+        return Scene(
+            seconds=Fraction(SECONDS),
+            times=tuple(Fraction(i * SECONDS, FRAMES) for i in range(FRAMES)),
+            target=(target / np.linalg.norm(target)).astype(np.float32),
+            tracks=tracks,
+            ambience=ambience,
+            ambience_clap=vector(ambience) if ambience else None,
+        )
+
+    return make
+
+
+def power_db(sound):
+    return 10 * np.log10(np.square(sound).mean() + 1e-20)
+
+
+def play(synthesiser, scene, seed=0, n=N, **options):
+    return synthesiser.synthesise(scene, n, np.random.default_rng(seed), **options)
+
+
+# Seeds
+
+
+def test_a_seed_gives_the_same_samples_again(synthesiser, track, scene):
+    both = scene(track(1, "a dog barking"), track(2, "rain falling"))
+    first, again = play(synthesiser, both), play(synthesiser, both)
+    np.testing.assert_array_equal(first.waveform, again.waveform)
+    assert first.picks == again.picks
+
+
+def test_other_seeds_are_other_takes_as_loud(synthesiser, track, scene):
+    dog = scene(track(1, "a dog barking"))
+    takes = [play(synthesiser, dog, seed).waveform for seed in range(4)]
+    levels = [loudness(take) for take in takes]
+    assert max(levels) - min(levels) <= 3
+    for other in takes[1:]:
+        assert abs(np.corrcoef(takes[0][0], other[0])[0, 1]) < 0.5
+
+
+# What is heard
+
+
+def test_every_track_is_heard_and_listed(synthesiser, track, scene):
+    tracks = [track(1, "a dog barking"), track(2, "a car engine running"), track(3, "rain falling")]
+    rendering = play(synthesiser, scene(*tracks))
+    sounds = {pick.track: pick.sound for pick in rendering.picks}
+    assert sounds == {1: "dog_bark", 2: "car_engine", 3: "rain", None: "room_tone"}
+    for pick in rendering.picks:
+        assert 0 <= pick.start < pick.end <= SECONDS
+        assert pick.licence in ("CC0-1.0", "MIT")
+    assert rendering.warnings == ()
+
+
+def test_a_free_caption_is_understood(synthesiser):
+    assert synthesiser.sound_of("A dog barking") == "dog_bark"
+    assert synthesiser.sound_of("a helicopter hovers over the sea") == "helicopter"
+    assert synthesiser.sound_of("a big old typewriter") == "typing"
+
+
+def test_silent_things_leave_the_ambience(synthesiser, track, scene):
+    rendering = play(synthesiser, scene(track(1, None), ambience="waves breaking on a beach"))
+    assert [(pick.track, pick.sound) for pick in rendering.picks] == [(None, "sea_waves")]
+    assert rendering.warnings == ()
+
+
+def test_an_ambience_stays_behind_the_sources(synthesiser, track, scene):
+    alone = play(synthesiser, scene(ambience="rain falling"))
+    behind = play(
+        synthesiser, scene(track(1, "a dog barking", presence=np.eye(1, FRAMES)[0]), ambience="rain falling")
+    )
+    assert loudness(behind.waveform[:, N // 2 :]) < loudness(alone.waveform[:, N // 2 :]) - 5
+
+
+def test_nothing_to_hear_is_a_quiet_room_tone_and_is_said(synthesiser, track, scene):
+    rendering = play(synthesiser, scene(track(1, None)))
+    assert [pick.sound for pick in rendering.picks] == ["room_tone"]
+    assert -50 < loudness(rendering.waveform) < -33
+    assert "room tone" in rendering.warnings[0]
+
+
+# When, where, how loud
+
+
+@pytest.mark.parametrize("caption", ["a stream flowing", "a dog barking"])
+def test_a_source_is_heard_while_it_is_there(synthesiser, track, scene, caption):
+    presence = np.zeros(FRAMES, np.float32)
+    presence[6:10] = 1
+    sound = play(synthesiser, scene(track(1, caption, presence=presence))).waveform
+    frame = N // FRAMES
+    there = power_db(sound[:, 6 * frame : 10 * frame])
+    for elsewhere in (sound[:, : 4 * frame], sound[:, 12 * frame :]):
+        assert -100 < power_db(elsewhere) < there - 20  # room tone, never digital silence
+
+
+def test_a_source_is_heard_where_it_is_seen(synthesiser, track, scene):
+    def sides(x, **options):
+        left, right = play(synthesiser, scene(track(1, "a car engine running", x=x)), **options).waveform
+        return power_db(left) - power_db(right)
+
+    assert sides(0.02) > 8
+    assert abs(sides(0.5)) < 1
+    assert sides(0.98) < -8
+    assert abs(sides(0.02, settings=SoundBankSettings(width=0.0))) < 1
+
+
+def test_a_source_that_crosses_the_picture_pans_along(synthesiser, track, scene):
+    crossing = track(1, "a car engine running", x=np.linspace(0, 1, FRAMES, dtype=np.float32))
+    left, right = play(synthesiser, scene(crossing)).waveform
+    assert power_db(left[: N // 4]) > power_db(right[: N // 4]) + 4
+    assert power_db(right[-N // 4 :]) > power_db(left[-N // 4 :]) + 4
+
+
+def test_large_and_many_things_are_louder(synthesiser, track, scene):
+    def level(**options):
+        return loudness(play(synthesiser, scene(track(1, "a truck engine rumbling", **options))).waveform)
+
+    assert level(area=0.3) > level(area=0.01) + 4
+    assert level(count=4) == pytest.approx(level() + 6, abs=1.5)
+
+
+def test_far_things_are_duller():
+    noise = np.random.default_rng(0).standard_normal((1, SAMPLE_RATE)).astype(np.float32) * 0.1
+
+    def brightness(area):
+        spread = np.ones(2, np.float32)
+        motion = Motion.over([0.0, 1.0], spread, spread / 2, spread * area, SAMPLE_RATE)
+        spectrum = np.abs(np.fft.rfft(placed(noise, motion, width=1.0)[0])) ** 2
+        return spectrum[12_000:].sum() / spectrum[:2_000].sum()  # a bin a hertz
+
+    assert brightness(0.005) < 0.5 * brightness(0.3)
+
+
+# Clean
+
+
+@pytest.mark.parametrize("n", [N, 48_001, 9_600])
+def test_length_is_exact_and_nothing_clips_or_drifts(synthesiser, track, scene, n):
+    loud = [
+        track(i, caption, area=0.9, count=9)
+        for i, caption in enumerate(["an explosion", "a siren wailing", "thunder rumbling"])
+    ]
+    sound = play(synthesiser, scene(*loud), n=n).waveform
+    assert sound.shape == (2, n)
+    assert sound.dtype == np.float32
+    assert np.isfinite(sound).all()
+    assert 0.05 < np.abs(sound).max() <= 0.9
+    assert np.abs(sound.mean(axis=1)).max() < 0.01
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 2**32), gain=st.floats(0.1, 30))
+def test_the_limiter_never_lets_a_peak_through(seed, gain):
+    rng = np.random.default_rng(seed)
+    mix = (gain * rng.standard_normal((2, 6_000)) * (rng.random(6_000) < 0.01)).astype(np.float32)
+    assert np.abs(finished(mix)).max() <= 0.891
+
+
+def test_what_is_soft_passes_the_limiter_unchanged():
+    times = np.arange(SAMPLE_RATE) / SAMPLE_RATE
+    tone = np.tile(0.5 * np.sin(2 * np.pi * 1000 * times), (2, 1)).astype(np.float32)
+    np.testing.assert_allclose(finished(tone)[:, 4_800:], tone[:, 4_800:], atol=0.02)
+
+
+# Grains
+
+
+def noise_recording(seconds=4.0):
+    """A texture with a swell of its own, so that a loop of it would be heard."""
+    n = round(seconds * SAMPLE_RATE)
+    rng = np.random.default_rng(5)
+    swell = 1 + 0.5 * np.sin(2 * np.pi * np.arange(n) / n) + 0.3 * np.sin(6 * np.pi * np.arange(n) / n)
+    return (0.1 * swell * rng.standard_normal(n)).astype(np.float32)[None]
+
+
+def autocorrelation(values, lag):
+    values = values - values.mean()
+    return float(np.dot(values[:-lag], values[lag:]) / np.dot(values, values))
+
+
+def test_a_minute_of_four_seconds_has_no_loop():
+    recording = noise_recording()
+    minute = granulate(recording, 60 * SAMPLE_RATE, np.random.default_rng(1))[0]
+    looped = np.tile(recording[0], 15)
+    period = recording.shape[1]
+    assert autocorrelation(looped, period) > 0.9  # what the test would see
+    lags = range(period - 2_400, period + 2_401, 7)
+    assert max(abs(autocorrelation(minute, lag)) for lag in [*lags[::40], period]) < 0.1
+    envelope = np.square(minute).reshape(-1, 480).mean(axis=1)
+    assert abs(autocorrelation(envelope, period // 480)) < 0.35
+
+
+def test_a_minute_of_a_bank_recording_has_no_loop(bank):
+    entry = next(e for e in bank.entries if e.file and e.kind == "texture" and e.sound == "river_stream")
+    recording = bank.audio(entry)
+    minute = granulate(recording, 60 * SAMPLE_RATE, np.random.default_rng(1))[0]
+    spectrum = np.abs(np.fft.rfft(minute - minute.mean(), 2 * minute.size)) ** 2
+    correlation = np.fft.irfft(spectrum)[: minute.size]
+    around = correlation[recording.shape[1] - 4_800 : recording.shape[1] + 4_800] / correlation[0]
+    assert np.abs(around).max() < 0.15
+
+
+@settings(max_examples=30, deadline=None)
+@given(seconds=st.floats(0.3, 3), n=st.integers(1, 3 * SAMPLE_RATE), seed=st.integers(0, 2**32))
+def test_grains_keep_length_and_level(seconds, n, seed):
+    size = round(seconds * SAMPLE_RATE)
+    noise = np.random.default_rng(seed).standard_normal((1, size)).astype(np.float32)
+    grains = granulate(noise, n, np.random.default_rng(seed))
+    assert grains.shape == (1, n)
+    assert np.abs(grains).max() <= np.sqrt(2) * np.abs(noise).max() + 1e-5
+    if n >= SAMPLE_RATE:
+        blocks = np.square(grains[0, : n // 4_800 * 4_800]).reshape(-1, 4_800).mean(axis=1)
+        assert blocks.min() > 0.6
+        assert blocks.max() < 1.6
+
+
+# Events
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    length=st.integers(1_000, 30_000),
+    n=st.integers(9_600, 6 * SAMPLE_RATE),
+    pause=st.floats(0.05, 1.0),
+    seed=st.integers(0, 2**32),
+)
+def test_events_do_not_overlap_and_there_is_silence_between(length, n, pause, seed):
+    takes = [np.full((1, length), level, np.float32) for level in (0.25, 0.5)]
+    rng = np.random.default_rng(seed)
+    train, events = event_train(takes, n, (pause, 2 * pause), rng, vary=False)
+    assert train.shape == (1, n)
+    assert events
+    sounding = np.zeros(n, bool)
+    for event, following in zip(events, [*events[1:], None], strict=True):
+        assert 0 <= event.start < event.end <= n
+        sounding[event.start : event.end] = True
+        if following is not None:
+            assert following.start - event.end >= int(pause * SAMPLE_RATE) - 1
+            assert following.take != event.take
+    assert not train[0, ~sounding].any()
+
+
+def test_recorded_footsteps_come_at_a_walking_pace(bank, synthesiser):
+    entry = next(e for e in bank.entries if e.sound == "footsteps_soft" and e.file)
+    _, events = event_train(
+        [bank.audio(entry)], 20 * SAMPLE_RATE, entry.pause_seconds, np.random.default_rng(0), vary=True
+    )
+    assert 1.2 <= len(events) / 20 <= 2.6  # a second
+
+
+# Level
+
+
+def test_loudness_is_that_of_the_standard():
+    times = np.arange(5 * SAMPLE_RATE) / SAMPLE_RATE
+    tone = np.sin(2 * np.pi * 997 * times).astype(np.float32)
+    assert loudness(tone[None]) == pytest.approx(-3.01, abs=0.05)  # BS.1770: a full-scale sine in one channel
+    assert loudness(np.stack([tone, tone])) == pytest.approx(0.0, abs=0.05)
+    paused = np.concatenate([tone, np.zeros_like(tone)])[None]
+    assert loudness(paused) == pytest.approx(-3.01, abs=0.3)  # pauses do not count
+    assert loudness(np.zeros((1, SAMPLE_RATE), np.float32)) == -np.inf
+
+
+def test_level_gain_brings_a_sound_to_its_level_or_to_its_peak():
+    noise = np.random.default_rng(0).standard_normal((1, 2 * SAMPLE_RATE)).astype(np.float32) * 0.01
+    assert loudness(level_gain(noise, -23) * noise) == pytest.approx(-23, abs=0.01)
+    click = np.zeros((1, SAMPLE_RATE), np.float32)
+    click[0, 100:140] = 0.5
+    assert np.abs(level_gain(click, -10) * click).max() == pytest.approx(1.4, abs=0.01)
+
+
+# Choice
+
+
+def test_a_mixture_of_two_entries_is_taken_apart_again(bank):
+    places = {
+        sound: [i for i, e in enumerate(bank.entries) if e.sound == sound] for sound in ("dog_bark", "rain")
+    }
+    dog, rain = (bank.claps[places[sound][0], 0] for sound in places)
+    target = 0.8 * dog + 0.6 * rain
+    target /= np.linalg.norm(target)
+    pools = [nearest(bank, one, None) for one in (dog, rain)]
+    weights = mixture_weights(pools, target)
+    for pool, weight, sound in zip(pools, weights, places, strict=True):
+        assert bank.entries[pool.places[int(weight.argmax())]].sound == sound
+    assert weights[0].sum() > weights[1].sum() > 0.2
+
+
+def test_the_nearest_entries_are_of_the_sound_that_was_named(bank, vector):
+    candidates = nearest(bank, vector("a dog barking"), "dog_bark")
+    assert {bank.entries[place].sound for place in candidates.places} == {"dog_bark"}
+    assert list(candidates.scores) == sorted(candidates.scores, reverse=True)
+
+
+def test_a_sound_that_the_bank_lacks_has_a_stand_in(bank, vector):
+    there = {entry.sound for entry in bank.entries}
+    lacking = sorted(set(vocabulary()) - there)
+    for sound in lacking:
+        candidates = nearest(bank, vector(vocabulary()[sound].caption), sound)
+        assert len({bank.entries[place].sound for place in candidates.places}) == 1, sound
+
+
+# Chunk after chunk
+
+
+def test_a_source_goes_on_with_the_same_sound(synthesiser, track, scene):
+    going = track(1, "a motorcycle engine revving")
+    first = play(synthesiser, scene(going), seed=3)
+    second = play(synthesiser, scene(going, track(2, "a dog barking")), seed=4, previous=first.continuity)
+    kept = {pick.track: pick for pick in second.picks}
+    assert kept[1].entry == first.picks[0].entry
+    assert kept[1].gain_db == first.picks[0].gain_db
+    assert second.continuity.state["1"]["params"] == first.continuity.state["1"]["params"]
+    assert kept[2].sound == "dog_bark"
+    assert loudness(second.waveform) > loudness(first.waveform) - 3
+
+
+def test_a_key_that_means_another_sound_now_starts_anew(synthesiser, track, scene):
+    first = play(synthesiser, scene(track(1, "a dog barking")))
+    second = play(synthesiser, scene(track(1, "a cat meowing")), previous=first.continuity)
+    assert {pick.sound for pick in second.picks if pick.track == 1} == {"cat_meow"}
+
+
+def test_the_fit_tells_a_right_sound_from_a_wrong_one(synthesiser, track, scene, vector):
+    dog = scene(track(1, "a dog barking"))
+    right = play(synthesiser, dog)
+    wrong = play(synthesiser, replace(dog, target=vector("rain falling")))
+    assert right.fit > wrong.fit + 0.2
