@@ -226,3 +226,17 @@ def test_transport_streams_with_service_names_are_read(tmp_path):
     clip = make_clip(tmp_path / "a.ts", seconds=0.4)
     found = ffmpeg.probe(["-show_programs", "-show_streams", ffmpeg.url(clip)])
     assert found["programs"][0]["tags"]["service_provider"] == "FFmpeg"
+
+
+def test_version_5_of_the_system_gives_way_to_the_wheel(tmp_path: Path) -> None:
+    """ffmpeg 5.1 moves copied Opus tracks by 7 ms; it is better than nothing, but no more."""
+    text = "ffmpeg version 5.1.9-0+deb12u1 Copyright\nlibavutil      57. 28.100 / 57. 28.100"
+    for program in ("ffmpeg", "ffprobe"):
+        script = tmp_path / program
+        script.write_text(f"#!/bin/sh\ncat <<'END'\n{text.replace('ffmpeg', program)}\nEND\n")
+        script.chmod(0o755)
+    assert ffmpeg._find(None, None, str(tmp_path)).version.endswith("(wheel)")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("importlib.util.find_spec", lambda name: None)
+        again = f"{tmp_path}{os.pathsep}"  # what was found is remembered by the path
+        assert ffmpeg._find(None, None, again).version == f"5.1.9 ({tmp_path})"

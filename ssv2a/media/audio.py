@@ -201,7 +201,7 @@ def loudness(path: Path, *, stream: int | None = None) -> tuple[float | None, fl
     said = ffmpeg.report(
         [
             *("-i", ffmpeg.url(path), "-map", "0:a:0" if stream is None else f"0:{stream}"),
-            *("-af", "ebur128=peak=true:framelog=quiet", "-vn", "-f", "null", "-"),
+            *("-af", "ebur128=peak=true:framelog=verbose", "-vn", "-f", "null", "-"),
         ],
         timeout=3600,
     )
