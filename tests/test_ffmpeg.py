@@ -240,3 +240,15 @@ def test_version_5_of_the_system_gives_way_to_the_wheel(tmp_path: Path) -> None:
         patch.setattr("importlib.util.find_spec", lambda name: None)
         again = f"{tmp_path}{os.pathsep}"  # what was found is remembered by the path
         assert ffmpeg._find(None, None, again).version == f"5.1.9 ({tmp_path})"
+
+
+def test_a_folder_of_path_that_may_not_be_entered_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As /root/bin is for others; Path.is_file raises there."""
+
+    def refuse(path: Path) -> bool:
+        if "private" in path.parts:
+            raise PermissionError(13, "Permission denied", str(path))
+        return os.path.isfile(path)  # noqa: PTH113 - the method is what is replaced
+
+    monkeypatch.setattr(Path, "is_file", refuse)
+    assert ffmpeg._find(None, None, "/private/bin").version.endswith("(wheel)")

