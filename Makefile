@@ -25,6 +25,7 @@ docs: .venv/.base  ## write what the code documents by itself: docs/profiles.md,
 
 bench: .venv/.base
 	$(BIN)/python benchmarks/bench_clip.py
+	$(BIN)/python benchmarks/bench_cycle_mix.py
 
 .venv/.python:
 	@echo "Making .venv with $$($(PYTHON) --version)"

@@ -19,6 +19,7 @@ from foley_daemon import __version__, log
 from foley_daemon.console import progress_of, readable, show_output, show_status, status_entry
 from foley_daemon.errors import ClipError, ConfigError, FoleyError, gravest
 from foley_daemon.home import state_folder
+from foley_daemon.models_cli import models
 from ssv2a.errors import Ssv2aError
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(models, name="models")
 
 Home = Annotated[
     Optional[Path],  # noqa: UP045 - typer evaluates it

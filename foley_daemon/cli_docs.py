@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import typer
 
+import ssv2a.cli
 from foley_daemon.cli import EXIT_CODES, app
 
 _HEAD = """\
@@ -17,25 +18,58 @@ _HEAD = """\
 `foley --help` and `foley COMMAND --help` show the same.
 """
 
+_SSV2A_HEAD = """\
+# The `ssv2a` command
+
+The model by itself, without a daemon and without a film: [how to use it](using-ssv2a.md). `ssv2a train`,
+`ssv2a bank` and `ssv2a assemble` make [the mini bundle](mini.md) and are explained there.
+"""
+_SOUND = ("ssv2a image", "ssv2a video", "ssv2a compose")  # they share most of their options
+
 
 def commands_page() -> str:
     """docs/cli.md: every command with its arguments and options, and the exit codes."""
-    commands: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
     parts = [_HEAD]
-    for name, command in commands.items():
-        parts.append(
-            f"## foley {name}\n\n{inspect.cleandoc(command.help)}\n\n```\n{_usage(name, command)}\n```\n"
-        )
-        parts.append("\n".join(_rows(command)) + "\n")
-    codes = [f"| {code} | {meaning} |" for code, meaning in EXIT_CODES.items()]
-    parts.append("\n".join(["## Exit codes\n", "| code | meaning |", "|---|---|", *codes, ""]))
+    for name, command in _commands(typer.main.get_command(app), "foley "):
+        parts += [_about(name, command, _usage(name, command.params)), _table(_rows(command.params))]
+    parts.append(_codes(EXIT_CODES))
     parts.append("Of several clips each is tried; the gravest code stands for all: 1, then 3, 5, 4, 6.\n")
+    return "\n".join([*parts, _ssv2a()])
+
+
+def _ssv2a() -> str:
+    commands = dict(_commands(typer.main.get_command(ssv2a.cli.app), "ssv2a "))
+    shared = set.intersection(*({param.name for param in commands[name].params} for name in _SOUND))
+    parts = [_SSV2A_HEAD]
+    for name in _SOUND:
+        own = [param for param in commands[name].params if param.name not in shared]
+        parts += [_about(name, commands[name], f"{_usage(name, own)} [OPTION…]"), _table(_rows(own))]
+    options = [param for param in commands[_SOUND[0]].params if param.name in shared - {"help"}]
+    parts += ["## Options of all three\n", _table(_rows(options)), _codes(ssv2a.cli.EXIT_CODES)]
     return "\n".join(parts)
 
 
-def _usage(name: str, command: Any) -> str:
-    words = [f"foley {name}"]
-    for param in command.params:
+def _about(name: str, command: Any, usage: str) -> str:
+    return f"## {name}\n\n{inspect.cleandoc(command.help)}\n\n```\n{usage}\n```\n"
+
+
+def _codes(codes: Mapping[int, str]) -> str:
+    rows = (f"| {code} | {meaning} |" for code, meaning in codes.items())
+    return "\n".join(["## Exit codes\n", "| code | meaning |", "|---|---|", *rows, ""])
+
+
+def _commands(group: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Every command with its full name, those of groups under commands too."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from _commands(command, f"{prefix}{name} ")
+        else:
+            yield f"{prefix}{name}", command
+
+
+def _usage(name: str, params: Iterable[Any]) -> str:
+    words = [name]
+    for param in params:
         if param.param_type_name == "argument":
             shown = _metavar(param)
             words.append(shown if param.required or shown.startswith("[") else f"[{shown}]")
@@ -44,9 +78,12 @@ def _usage(name: str, command: Any) -> str:
     return " ".join(words)
 
 
-def _rows(command: Any) -> Iterator[str]:
-    yield "| | |\n|---|---|"
-    for param in command.params:
+def _table(rows: Iterable[str]) -> str:
+    return "\n".join(["| | |\n|---|---|", *rows, ""])
+
+
+def _rows(params: Iterable[Any]) -> Iterator[str]:
+    for param in params:
         is_argument = param.param_type_name == "argument"
         names = _metavar(param).strip("[]") if is_argument else ", ".join(param.opts) + _value(param)
         default = f" Default: `{param.default}`." if _has_default(param) else ""

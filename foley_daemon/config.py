@@ -91,6 +91,14 @@ class Config(Settings):
         le=10**7,
         example=5000,
     )
+    unload_after: Wait = setting(
+        600.0,
+        "The models leave memory when there was no clip for so long; the next one loads them again.",
+        unit="s",
+        ge=1,
+        le=10**6,
+        example="1h",
+    )
     log: LogSettings = setting(LogSettings(), "What the daemon tells.")
 
     @property

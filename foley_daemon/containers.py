@@ -61,7 +61,8 @@ HOLDS: Mapping[Container, Holds] = {
         tolerance=_SAMPLE,
         start_codes=False,
         # Empty edits count in the movie's time scale, by default milliseconds: too coarse for a sample.
-        options=("-movie_timescale", str(SAMPLE_RATE)),
+        # FLAC counts as an experiment up to ffmpeg 5.1.
+        options=("-movie_timescale", str(SAMPLE_RATE), "-strict", "experimental"),
     ),
     Container.MOV: Holds(
         muxer="mov",

@@ -30,6 +30,7 @@ class Stream:
     look: Mapping[str, str]  # rotation and colour flags, as far as they are set
     flags: frozenset[str]  # dispositions that are on
     tags: Mapping[str, str]  # keys in lower case
+    pre_skip: int = 0  # of Opus: samples at 48 kHz that decoders drop (RFC 7845, 5.1)
 
     @property
     def title(self) -> str:
@@ -66,14 +67,32 @@ def read_contents(path: Path) -> Contents:
         FfmpegFailed: it cannot read the file.
     """
     found = ffmpeg.probe(["-show_chapters", "-show_entries", _ENTRIES, ffmpeg.url(path)])
+    entries = found.get("streams", [])
+    opus = any(entry.get("codec_name") == "opus" for entry in entries)
+    pre_skips = _pre_skips(path) if opus else {}
     return Contents(
-        streams=tuple(_stream(entry) for entry in found.get("streams", [])),
+        streams=tuple(_stream(entry, pre_skips.get(entry["index"], 0)) for entry in entries),
         chapters=len(found.get("chapters", [])),
         tags=_lower(found.get("format", {}).get("tags", {})),
     )
 
 
-def _stream(entry: Mapping[str, Any]) -> Stream:
+def _pre_skips(path: Path) -> dict[int, int]:
+    """Pre-skip of each Opus stream by its index: bytes 10 and 11 of its header (RFC 7845, 5.1)."""
+    entries = ["-select_streams", "a", "-show_data", "-show_entries", "stream=index,codec_name,extradata"]
+    found = ffmpeg.probe([*entries, ffmpeg.url(path)]).get("streams", [])
+    headers = {
+        entry["index"]: _bytes(entry.get("extradata", "")) for entry in found if entry["codec_name"] == "opus"
+    }
+    return {index: int.from_bytes(header[10:12], "little") for index, header in headers.items()}
+
+
+def _bytes(dump: str) -> bytes:
+    """What ffprobe shows in lines such as "00000000: 4f70 7573 …  Opus…", 16 bytes each."""
+    return b"".join(bytes.fromhex(line[10:49]) for line in dump.splitlines() if line)
+
+
+def _stream(entry: Mapping[str, Any], pre_skip: int) -> Stream:
     look = {
         key: str(value) for key, value in entry.items() if key.startswith("color_") and value != "unknown"
     }
@@ -91,6 +110,7 @@ def _stream(entry: Mapping[str, Any]) -> Stream:
         look=look,
         flags=frozenset(flag for flag, on in entry.get("disposition", {}).items() if on),
         tags=_lower(entry.get("tags", {})),
+        pre_skip=pre_skip,
     )
 
 

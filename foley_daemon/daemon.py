@@ -2,8 +2,9 @@
 
 Threads: the main one sweeps; one works (runner.py); one beats: it renews the lease of the job in hand and,
 while sweeper, worker and ledger are alive, feeds the service manager's watchdog. Signals only set a flag.
-One daemon to a folder: a lock in the state folder, held by the kernel and so gone with the process, which
-also says that a job left running there is an orphan.
+One daemon to a folder: a lock in the folder itself keeps daemons with other ledgers away; one in the state
+folder, where there can always be one, says that a job left running there is an orphan. Both are the kernel's
+and so gone with the process.
 """
 
 from __future__ import annotations
@@ -22,13 +23,14 @@ from loguru import logger
 
 from foley_daemon.config import Config
 from foley_daemon.domain import Job, JobState
-from foley_daemon.errors import ClipError, FolderGone, TransientError, gravest
+from foley_daemon.errors import ClipError, FolderGone, FolderTaken, TransientError, gravest
 from foley_daemon.hints import Hints
 from foley_daemon.ledger import Ledger
 from foley_daemon.notify import Notifier
 from foley_daemon.preflight import check_folders, folder_lock
 from foley_daemon.profile import Profile
 from foley_daemon.runner import (
+    HELD_BACK,
     SETUP_ERRORS,
     Process,
     Runner,
@@ -136,6 +138,7 @@ class Daemon:
         with ExitStack() as stack:
             for place in self._places:
                 stack.enter_context(folder_lock(self._config.state_folder, place.folder.path))
+                stack.callback(place.folder.give_up)
                 stack.callback(place.deafen)
             ledger = stack.enter_context(Ledger(self._config.state_folder / "ledger.sqlite"))
             worker = f"{socket.gethostname()[:64]}:{os.getpid()}:{time.time_ns()}"
@@ -230,7 +233,7 @@ class Daemon:
             self._sweep(place, ledger, once)
         except Stopped:
             return
-        except (FolderGone, *SETUP_ERRORS) as error:
+        except (FolderGone, FolderTaken, *SETUP_ERRORS) as error:
             self._trouble(place, error, exit_code_of(error))
         except OSError as error:
             self._trouble(place, error, TransientError.exit_code)
@@ -248,6 +251,7 @@ class Daemon:
 
     def _sweep(self, place: Place, ledger: Ledger, once: bool) -> None:
         place.folder.check_online()
+        place.folder.take()
         profile = place.folder.profile()
         place.listen(profile.watch.mode, self._wake)  # before the sweep: no change falls in between
         rules = rules_of(profile, once=once)
@@ -269,9 +273,10 @@ class Daemon:
         place.trouble_code = code
         if place.trouble != str(error):
             place.trouble = str(error)
-            logger.warning("{}: left alone until this is put right: {}", shown(place.folder.path), error)
+            logger.warning("{}: left alone {}: {}", shown(place.folder.path), HELD_BACK, error)
             if isinstance(error, FolderGone):
                 place.deafen()
+                place.folder.give_up()
 
     def _sleep(self, earliest: float, latest: float) -> None:
         """Wait for a hint, which counts from `earliest` on, a signal, or `latest`."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -25,8 +26,9 @@ from rich.table import Table
 
 from foley_daemon.engine import bundle_id
 from foley_daemon.errors import ConfigError, TransientError
+from foley_daemon.place import REPORT_SUFFIX
 from foley_daemon.profile import Profile
-from foley_daemon.report import SUFFIX
+from foley_daemon.runner import HELD_BACK
 
 PROFILE = """\
 # The demo's profile: every value that is not here has its default (see docs/profiles.md).
@@ -45,6 +47,29 @@ FAILED_SUFFIX = ".foley-failed.txt"
 
 
 @dataclass(frozen=True, slots=True)
+class Running:
+    """The daemon of the demo."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def check(self) -> None:
+        """Raise TransientError with what the daemon says, if it ended or waits for something."""
+        said = self.log.read_text(encoding="utf-8", errors="replace")
+        if self.process.poll() is not None:
+            end = "\n".join(said.splitlines()[-5:])
+            raise TransientError(
+                f"The daemon ended with exit code {self.process.returncode}; its log, {self.log}:\n{end}"
+            )
+        _, _, why = said.partition(f"{HELD_BACK}: ")
+        if why:
+            why = re.split(r"\n(?=\d{4}-\d\d-\d\dT)", why)[0].strip()  # to the next line of the log
+            raise TransientError(
+                f"The daemon does not work on the hot folder. {why}\nThen run the demo again."
+            )
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """How one clip ended."""
 
@@ -58,7 +83,7 @@ def run(directory: Path) -> int:
 
     Raises:
         ConfigError: the demo's clips are not installed.
-        TransientError: the daemon ended early or took too long.
+        TransientError: the daemon ended early, cannot work on the folder, or took too long.
     """
     console = Console(highlight=False, soft_wrap=True)
     clips = [_clip(name) for name in CLIPS]
@@ -72,6 +97,7 @@ def run(directory: Path) -> int:
     with _daemon(hot, directory.resolve() / "state", console) as daemon:
         for clip in clips:
             _copy_slowly(clip, hot, console)
+            daemon.check()
         for result in _wait(daemon, hot):
             failed |= result.report is None
             _tell(result, console)
@@ -103,7 +129,7 @@ def _clip(name: str) -> Path:
 
 
 @contextmanager
-def _daemon(hot: Path, state: Path, console: Console) -> Iterator[subprocess.Popen[bytes]]:
+def _daemon(hot: Path, state: Path, console: Console) -> Iterator[Running]:
     """Run `foley watch` on the hot folder; stopped, and waited for, on the way out."""
     command = [sys.executable, "-m", "foley_daemon", "watch", str(hot), "--home", str(state)]
     state.mkdir(parents=True, exist_ok=True)
@@ -112,7 +138,7 @@ def _daemon(hot: Path, state: Path, console: Console) -> Iterator[subprocess.Pop
     with log.open("wb") as file:
         process = subprocess.Popen(command, stdout=file, stderr=file, start_new_session=True)
     try:
-        yield process
+        yield Running(process, log)
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
@@ -135,7 +161,7 @@ def _copy_slowly(clip: Path, hot: Path, console: Console) -> None:
             time.sleep(PAUSE)
 
 
-def _wait(daemon: subprocess.Popen[bytes], hot: Path) -> Iterator[Result]:
+def _wait(daemon: Running, hot: Path) -> Iterator[Result]:
     """Yield each clip's result as it appears."""
     waiting = list(CLIPS)
     until = time.monotonic() + PATIENCE
@@ -144,11 +170,11 @@ def _wait(daemon: subprocess.Popen[bytes], hot: Path) -> Iterator[Result]:
             if (result := _result(hot, name)) is not None:
                 waiting.remove(name)
                 yield result
-        if daemon.poll() is not None:
-            raise TransientError(f"The daemon ended with exit code {daemon.returncode}; read its log.")
+        daemon.check()
         if time.monotonic() > until:
             raise TransientError(
-                f"No result for {', '.join(waiting)} within {PATIENCE:.0f} s; read the daemon's log."
+                f"No result for {', '.join(waiting)} within {PATIENCE:.0f} s; "
+                f"the daemon's log says how far it came: {daemon.log}"
             )
         time.sleep(0.2)
 
@@ -157,7 +183,7 @@ def _result(hot: Path, name: str) -> Result | None:
     failure = hot / f"{name}{FAILED_SUFFIX}"
     if failure.exists():
         return Result(name, None, failure.read_text(encoding="utf-8", errors="replace"))
-    for path in sorted((hot / "foley").glob(f"*{SUFFIX}")):
+    for path in sorted((hot / "foley").glob(f"*{REPORT_SUFFIX}")):
         report = json.loads(path.read_text(encoding="utf-8"))
         if report.get("state") == "done" and report["source"]["name"] == name:
             return Result(name, report, None)

@@ -80,6 +80,7 @@ class Probe:
     chapters: int
     timecode: str | None  # "01:00:00:00", of the tmcd track or a tag
     tags: Mapping[str, str]  # of the container
+    timecode_rate: Fraction | None = None  # frames a second that its track counts; None: those of the picture
 
     @property
     def duration(self) -> Fraction:

@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -44,6 +45,7 @@ class ModelChoice:
     bundle: str
     bank: str
     device: str  # auto | cpu | cuda | mps
+    low_memory: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +79,20 @@ _END = "end of clip"
 
 
 class Engine:
-    """The parent's side. A context manager; the child starts with the first clip and outlives clips."""
+    """The parent's side. A context manager; the child starts with the first clip and outlives clips.
 
-    def __init__(self) -> None:
+    Args:
+        unload_after: seconds without a clip after which the child is ended, and with it all that the
+            models hold; None: it stays.
+    """
+
+    def __init__(self, unload_after: float | None = None) -> None:
         self._context = multiprocessing.get_context("spawn")
         self._process: BaseProcess | None = None
         self._pipe: Connection | None = None
+        self._unload_after = unload_after
+        self._busy = threading.Lock()
+        self._idle: threading.Timer | None = None
         self.loaded: Loaded | None = None
 
     def __enter__(self) -> Engine:
@@ -101,6 +111,14 @@ class Engine:
             EngineDied: the child ended or fell silent; the next call starts another.
             Ssv2aError: the bundle or a setting is wrong.
         """
+        with self._busy:
+            self._stop_timer()
+            try:
+                yield from self._render(request)
+            finally:
+                self._start_timer()
+
+    def _render(self, request: RenderRequest) -> Iterator[Take]:
         pipe = self._start()
         finished = False
         try:
@@ -123,6 +141,7 @@ class Engine:
 
     def close(self) -> None:
         """End the child, by force if it does not go."""
+        self._stop_timer()
         process, pipe = self._process, self._pipe
         self._process = self._pipe = None
         if pipe is not None:
@@ -134,6 +153,26 @@ class Engine:
         if process.is_alive():
             process.kill()
             process.join()
+
+    def _start_timer(self) -> None:
+        if self._unload_after is not None and self.alive:
+            self._idle = threading.Timer(self._unload_after, self._unload)
+            self._idle.daemon = True
+            self._idle.start()
+
+    def _stop_timer(self) -> None:
+        timer, self._idle = self._idle, None
+        if timer is not None:
+            timer.cancel()
+
+    def _unload(self) -> None:
+        """End the child, unless a clip came just now."""
+        if self._busy.acquire(blocking=False):
+            try:
+                self.close()
+            finally:
+                self._busy.release()
+            logger.debug("No clip for {:.0f} s: the models were unloaded.", self._unload_after)
 
     @property
     def alive(self) -> bool:
@@ -197,6 +236,17 @@ def bundle_id(name: str) -> str:
     return Bundle.open(name).id
 
 
+def bundle_frames(name: str) -> int:
+    """Return how many frames of a chunk a bundle's networks look at if not told otherwise.
+
+    Raises:
+        BundleError: there is no such bundle, or it is not whole.
+    """
+    from ssv2a.bundle import Bundle
+
+    return Bundle.open(name).frames
+
+
 def _serve(pipe: Connection, parent: int) -> None:
     """Run the child: read requests until the parent goes."""
     log.set_up("warning", terminal=None)
@@ -225,11 +275,14 @@ def _render_clip(
 
     started = time.monotonic()
     if current is None or current[0] != request.model:
-        model = Ssv2a.load(request.model.bundle, bank=request.model.bank, device=request.model.device)
+        choice = request.model
+        model = Ssv2a.load(
+            choice.bundle, bank=choice.bank, device=choice.device, low_memory=choice.low_memory
+        )
         current = (request.model, model)
     seconds = time.monotonic() - started
     model, state = current[1], None
-    with FrameReader(request.path, request.timeline, max_side=FRAME_SIDE) as reader:
+    with FrameReader(request.path, request.timeline, max_side=FRAME_SIDE, size=model.frame_size) as reader:
         for chunk in request.chunks:
             started = time.monotonic()
             frames = reader.read(chunk.frame_times)

@@ -17,6 +17,7 @@ says what was wrong, what was expected, what was found and what to do.
         ├── ClipReplaced       another clip, or a changed one, has its name now
         ├── DiskFull
         ├── FolderGone
+        ├── FolderTaken        another daemon watches it
         └── EngineDied
 """
 
@@ -98,6 +99,10 @@ class DiskFull(TransientError):
 
 class FolderGone(TransientError):
     """A watched folder or share is not there."""
+
+
+class FolderTaken(TransientError):
+    """Another daemon watches the folder."""
 
 
 class EngineDied(TransientError):

@@ -4,7 +4,8 @@
     render key  = content + bundle + sound fields     what is heard; chunk seeds come from it
     publish key = render key + publish fields         what is written; the level changes only this
 
-All are BLAKE2b (RFC 7693) of canonical text, hence equal on every machine. Only `content_id` reads a file.
+All are BLAKE2b (RFC 7693) of canonical text, hence equal on every machine. Only `content_id` and
+`file_digest` read files.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import json
 import os
 from collections.abc import Mapping
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path, PurePath
 from typing import BinaryIO
 
@@ -49,6 +51,24 @@ def content_id(path: Path, full: bool = False) -> str:
                 file.seek(offset)
                 digest.update(file.read(BLOCK))
     return f"{'full' if full else 'part'}-{size}-{digest.hexdigest()}"
+
+
+def file_digest(path: Path) -> str:
+    """Digest of every byte of a file; read again only when the file has changed.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    facts = path.stat()
+    return _digest_of(path, facts.st_ino, facts.st_size, facts.st_mtime_ns)
+
+
+@lru_cache(maxsize=256)
+def _digest_of(path: Path, *_facts: int) -> str:
+    digest = hashlib.blake2b(digest_size=_DIGEST, person=b"foley.file")
+    with path.open("rb") as file:
+        _hash_all(file, digest)
+    return digest.hexdigest()
 
 
 def render_key(content: str, bundle_id: str, sound_fields: Mapping[str, object]) -> str:

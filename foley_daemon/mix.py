@@ -85,6 +85,11 @@ def pan(mono: Block, position: float) -> Block:
     return np.concatenate([mono * np.float32(math.cos(angle)), mono * np.float32(math.sin(angle))])
 
 
+def into_stereo(take: Block) -> Block:
+    """A take [1 or 2, n] as stereo foley [2, n]: a mono one on both sides, at constant power."""
+    return np.repeat(take / np.float32(np.sqrt(2)), 2, axis=0) if len(take) == 1 else take
+
+
 def into_layout(stereo: Block, channels: int) -> Block:
     """Stereo foley [2, n] as `channels` channels: in mono both at constant power, else front left and right.
 

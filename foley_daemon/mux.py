@@ -12,8 +12,10 @@ written and comparing it with the render:
   picture starts late (an empty edit) and in MKV and TS they are decoded, as silence from 21.3 ms before it.
   By timestamps the content is right everywhere: to the sample in MP4, MOV and TS, within 16 samples (one
   tick of 1 ms) in MKV. Some hundred samples of padding follow behind the picture's end.
-- Opus has a pre-skip of 312 samples, 6.5 ms, and Matroska's clock ticks in milliseconds: rounding put the
-  sound 1 ms late. Moved by −0.4 ms it rounds to the picture's own millisecond: 0 samples off.
+- Opus has a pre-skip, 312 samples (6.5 ms) from libopus, and Matroska's clock ticks in milliseconds: rounding
+  put the sound 1 ms late. Moved by −0.4 ms it rounds to the picture's own millisecond: 0 samples off.
+- The Matroska muxer of ffmpeg 5 does not count the pre-skip, which readers do: every Opus track, a copied
+  one too, came to lie early by it. There the muxer is given it later by as much: 0 samples off again (5.1.9).
 - MPEG-TS: the muxer adds 1.4 s of its own clock unless told not to (`-mpegts_copyts 1`).
 - Stream copy drops packets before the first key frame and before time zero by default: `-copyinkf`,
   `-copypriorss 1` keep them, so the picture is the source's packet for packet.
@@ -21,27 +23,30 @@ written and comparing it with the render:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
 from foley_daemon.containers import HOLDS, OUTPUT_MARK, container_of
 from foley_daemon.contents import Contents, Stream, read_contents
-from foley_daemon.domain import Container, Probe
+from foley_daemon.domain import SAMPLE_RATE, Container, Probe
 from foley_daemon.errors import ClipReplaced
 from foley_daemon.gate import Signature
 from foley_daemon.place import Collision, disk_errors, part_file, settle
+from foley_daemon.progress import Stopwatch
 from foley_daemon.scratch import work_folder
 from foley_daemon.sidecar import verify_sidecar, write_sidecar
+from foley_daemon.timecode import keep_counts
 from foley_daemon.tracks import Mode, Track, TrackList, list_tracks
 from foley_daemon.verify import lost_tags, read_candidate, verify
 from ssv2a.media import ffmpeg
 
-_OPUS_SHIFT = Fraction(-4, 10_000)  # seconds, see above
+_OPUS_ROUNDING = Fraction(-4, 10_000)  # seconds, see above
+_OPUS_PRE_SKIP = 312  # samples at 48 kHz, of libopus
 _BITRATE = 128_000  # bits a second and channel, for AAC and Opus
 _ENCODERS: Mapping[str, tuple[str, ...]] = {
-    "opus": ("libopus",),
+    "opus": ("libopus", "-ar", str(SAMPLE_RATE)),
     "flac": ("flac", "-sample_fmt", "s32"),  # 24 bits of them
     "alac": ("alac", "-sample_fmt", "s32p"),
 }
@@ -121,11 +126,27 @@ def decide_tracks(
     return contents, target, tracks
 
 
-def publish(request: MuxRequest) -> Published:
+def nothing_beside(published: Published) -> Mapping[Path, bytes]:
+    """No companions."""
+    del published
+    return {}
+
+
+def publish(
+    request: MuxRequest,
+    companions: Callable[[Published], Mapping[Path, bytes]] = nothing_beside,
+    watch: Stopwatch | None = None,
+) -> Published:
     """Write the clip with its sound (or the sidecar), verify it, give it its name.
 
     The file grows under a hidden temporary name in its folder, is verified there and removed if it is
     not what was wanted. The source is only read.
+
+    Args:
+        request: what is to be made.
+        companions: given what is about to be published, the files that belong beside it; they are there
+            before it is. What it raises stops the publication.
+        watch: told how long writing and verifying took.
 
     Raises:
         ContainerCannot: the container cannot hold what is asked for.
@@ -137,16 +158,26 @@ def publish(request: MuxRequest) -> Published:
     """
     source = request.probe.path
     with part_file(request.destination) as part, disk_errors(request.destination.parent):
-        if request.mode == "sidecar":
-            write_sidecar(request.probe, request.audio, part, request.tags)
-            warnings: tuple[str, ...] = ()
-            verified = verify_sidecar(request.probe, request.audio, part)
-        else:
-            warnings, verified = _write_clip(request, part)
+        with (watch or Stopwatch())("mux and verify"):
+            warnings, verified = _write(request, part)
         if request.signature is not None:
             _check_source(source, request.signature)
-        file = settle(part, request.destination, request.collision, source)
+        file = settle(
+            part,
+            request.destination,
+            request.collision,
+            source,
+            lambda name: companions(Published(name, warnings, verified)),
+        )
     return Published(file, warnings, verified)
+
+
+def _write(request: MuxRequest, part: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Write and verify what was asked for as `part`; return warnings and checks."""
+    if request.mode != "sidecar":
+        return _write_clip(request, part)
+    write_sidecar(request.probe, request.audio, part, request.tags)
+    return (), verify_sidecar(request.probe, request.audio, part)
 
 
 def _check_source(source: Path, before: Signature) -> None:
@@ -169,6 +200,8 @@ def _write_clip(request: MuxRequest, part: Path) -> tuple[tuple[str, ...], tuple
     with work_folder() as covers:
         _save_covers(request.probe.path, tracks, target, covers)
         ffmpeg.run(mux_arguments(request, contents, tracks, target, part, covers), timeout=timeout)
+    if {request.probe.container, target} <= {Container.MP4, Container.MOV}:
+        keep_counts(request.probe.path, part)
     candidate = read_candidate(part, target, tracks)
     verified = verify(request.probe, contents, request.audio, request.channels, candidate)
     return tracks.warnings + lost_tags(contents, candidate.contents), verified
@@ -199,25 +232,58 @@ def mux_arguments(
         covers: folder in which cover images lie by their stream index, for containers that attach them.
     """
     holds = HOLDS[target]
-    start = request.probe.picture_start
-    if tracks.tracks[tracks.rendered].codec == "opus" and holds.muxer in ("matroska", "webm"):
-        start += _OPUS_SHIFT
-    args = ["-y", "-copyts", "-i", ffmpeg.url(request.probe.path)]
-    args += ["-itsoffset", f"{float(start):.6f}", "-i", ffmpeg.url(request.audio)]
+    inputs, numbers = _inputs(request, tracks, target)
+    args = ["-y", "-copyts", *inputs]
     args += ["-map_metadata", "0", "-map_chapters", "0" if holds.chapters else "-1"]
     args += ["-copyinkf", "-copypriorss", "1"]
-    for place, track in enumerate(tracks.tracks):
+    for place, (track, number) in enumerate(zip(tracks.tracks, numbers, strict=True)):
         if track.source is None:
             args += _sound_arguments(place, track, request, contents)
         elif track.kind == "cover" and holds.attachments:
             args += _cover_arguments(place, track.source, covers)
         else:
-            args += ["-map", f"0:{track.source.index}", f"-c:{place}", *_encoder(track.codec, place)]
-    args += _reel_arguments(tracks, contents, target)
+            args += ["-map", f"{number}:{track.source.index}", f"-c:{place}", *_encoder(track.codec, place)]
+            args += _later(place, track, target)
     args += _mark_arguments(request, contents, target)
     if target is Container.MPEGTS and request.destination.suffix.lower() in _M2TS:
         args += ["-mpegts_m2ts_mode", "1"]  # ffmpeg goes by the name, which is a temporary one here
     return [*args, *holds.options, "-f", holds.muxer, ffmpeg.url(part)]
+
+
+def _inputs(request: MuxRequest, tracks: TrackList, target: Container) -> tuple[list[str], list[int]]:
+    """The files to open, and for each track the number of its own.
+
+    The source is opened once more for copied tracks that are to be moved against its picture.
+    """
+    source = request.probe.path
+    wanted = []
+    for track in tracks.tracks:
+        if track.source is None:
+            wanted.append((request.audio, request.probe.picture_start + _opus_shift(track, target)))
+        else:
+            wanted.append((source, _opus_shift(track, target) if track.codec == "copy" else Fraction(0)))
+    opened = list(dict.fromkeys([(source, Fraction(0)), wanted[tracks.rendered], *wanted]))
+    args = ["-i", ffmpeg.url(source)]
+    for path, time in opened[1:]:
+        args += ["-itsoffset", f"{float(time):.6f}", "-i", ffmpeg.url(path)]
+    return args, [opened.index(file) for file in wanted]
+
+
+def _later(place: int, track: Track, target: Container) -> list[str]:
+    """A converted track is moved behind its decoder: timestamps of the source may be too coarse for it."""
+    shift = Fraction(0) if track.codec == "copy" else _opus_shift(track, target)
+    return [f"-filter:{place}", f"asetpts=PTS+{float(shift)}/TB"] if shift else []
+
+
+def _opus_shift(track: Track, target: Container) -> Fraction:
+    """Seconds by which the muxer is to be given a track later, so that it comes to lie right (see above)."""
+    copied = track.source if track.codec == "copy" else None
+    codec = track.codec if copied is None else copied.codec
+    if target not in (Container.MKV, Container.WEBM) or codec != "opus":
+        return Fraction(0)
+    if not ffmpeg.adds_codec_delay():
+        return Fraction(_OPUS_PRE_SKIP if copied is None else copied.pre_skip, SAMPLE_RATE)
+    return _OPUS_ROUNDING if track.source is None else Fraction(0)
 
 
 def _cover_arguments(place: int, stream: Stream, covers: Path) -> list[str]:
@@ -243,17 +309,6 @@ def _sound_arguments(place: int, track: Track, request: MuxRequest, contents: Co
         if value is not None:
             args += [f"-metadata:s:{place}", f"{key}={value}"]
     return [*args, f"-disposition:{place}", "default" if track.default else "0"]
-
-
-def _reel_arguments(tracks: TrackList, contents: Contents, target: Container) -> list[str]:
-    """The reel name, for a timecode track that MOV's muxer makes anew: it looks among the picture's tags."""
-    copied = [track.source for track in tracks.tracks]
-    lost = (stream for stream in contents.of_kind("data") if stream not in copied)
-    reel = next((stream.tags["reel_name"] for stream in lost if "reel_name" in stream.tags), None)
-    if target is not Container.MOV or reel is None:
-        return []
-    picture = next(place for place, track in enumerate(tracks.tracks) if track.kind == "video")
-    return [f"-metadata:s:{picture}", f"reel_name={reel}"]
 
 
 def _encoder(codec: str, place: int) -> list[str]:

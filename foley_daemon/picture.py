@@ -5,6 +5,7 @@ matplotlib is imported when a picture is drawn, and its object interface is used
 
 from __future__ import annotations
 
+import io
 import itertools
 import warnings
 from collections.abc import Iterator, Sequence
@@ -19,7 +20,6 @@ from numpy.typing import NDArray
 
 from foley_daemon.domain import SAMPLE_RATE, Probe
 from foley_daemon.findings import Seen, SeenChunk, sources
-from foley_daemon.place import beside, disk_errors, part_file
 from foley_daemon.walk import shown
 from ssv2a.errors import FramesUnreadable
 from ssv2a.media.audio import read_wav_blocks
@@ -27,7 +27,6 @@ from ssv2a.media.frames import FrameReader
 from ssv2a.media.timeline import Timeline
 from ssv2a.types import Frames, Sighting
 
-SUFFIX = ".foley.png"
 FRAME_SIDE = 480  # pixels
 MOST_SOURCES = 8  # bars
 N_FRAMES = 5
@@ -79,15 +78,8 @@ def overview(wav: Path, n_samples: int) -> Overview:
     return Overview(n_samples / SAMPLE_RATE, low, high, spectrum)
 
 
-def picture_path(output: Path) -> Path:
-    """Where the picture of an output lies."""
-    return beside(output, SUFFIX)
-
-
-def draw_picture(
-    path: Path, clip: Probe, timeline: Timeline, chunks: Sequence[SeenChunk], foley: Path
-) -> Path | None:
-    """Draw the picture of a clip's foley; None, and a log line, where frames cannot be read again."""
+def draw_picture(clip: Probe, timeline: Timeline, chunks: Sequence[SeenChunk], foley: Path) -> bytes | None:
+    """Draw the picture of a clip's foley as PNG; None, and a log line, where frames cannot be read again."""
     sightings = [one for item in chunks for one in item.sightings]
     try:
         with FrameReader(clip.path, timeline, max_side=FRAME_SIDE) as reader:
@@ -96,19 +88,17 @@ def draw_picture(
         logger.warning("{}: no picture: {}", shown(clip.path.name), error)
         return None
     title = f"{shown(clip.path.name)}   {float(clip.duration):.2f} s   {clip.video.width}×{clip.video.height}"
-    draw(path, title, frames, sightings, sources(chunks), overview(foley, clip.n_samples))
-    return path
+    return draw(title, frames, sightings, sources(chunks), overview(foley, clip.n_samples))
 
 
 def draw(
-    path: Path,
     title: str,
     frames: Frames,
     sightings: Sequence[Sighting],
     seen: Sequence[Seen],
     sound: Overview,
-) -> None:
-    """Write a picture as PNG."""
+) -> bytes:
+    """Draw a picture as PNG."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -130,10 +120,11 @@ def draw(
     bars, wave, spectrogram = below.subplots(3, 1, sharex=True, height_ratios=rows)
     _draw_sources(bars, seen, colour, sound.seconds)
     _draw_sound(wave, spectrogram, sound)
-    with part_file(path) as part, disk_errors(path.parent), warnings.catch_warnings():
+    png = io.BytesIO()
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # a glyph that the font does not have: a box is drawn
-        figure.savefig(part, format="png")
-        part.replace(path)
+        figure.savefig(png, format="png")
+    return png.getvalue()
 
 
 def _draw_frame(

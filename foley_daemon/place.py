@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import secrets
 import shutil
 import stat
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import date
 from itertools import count
 from pathlib import Path
@@ -19,7 +20,11 @@ from foley_daemon.scratch import in_use, remove_abandoned
 from ssv2a.errors import MediaError
 
 Collision = Literal["fail", "version", "overwrite"]
+Companions = Callable[[Path], Mapping[Path, bytes]]
+"""Given the name that an output gets: the files that belong beside it."""
 PART_SUFFIX = ".foley-part"
+REPORT_SUFFIX = ".foley.json"
+PICTURE_SUFFIX = ".foley.png"
 _NAME_BYTES = 255  # of one name, on every common file system
 _SPARE_BYTES = 24  # for "_999" and the suffixes of reports and pictures
 _NO_SPACE = 1 << 20  # bytes; no clip is written into less
@@ -99,8 +104,17 @@ def _shortened(name: str, n_bytes: int) -> str:
     return name
 
 
-def beside(output: Path, suffix: str) -> Path:
-    """The name of something that lies beside an output and belongs to it."""
+def report_path(output: Path) -> Path:
+    """Where the report of an output lies."""
+    return _beside(output, REPORT_SUFFIX)
+
+
+def picture_path(output: Path) -> Path:
+    """Where the picture of an output lies."""
+    return _beside(output, PICTURE_SUFFIX)
+
+
+def _beside(output: Path, suffix: str) -> Path:
     return output.with_name(_shortened(output.name, _NAME_BYTES - len(suffix)) + suffix)
 
 
@@ -172,14 +186,18 @@ def _gone(folder: Path) -> FolderGone:
     )
 
 
-def settle(part: Path, destination: Path, collision: Collision, source: Path) -> Path:
+def settle(part: Path, destination: Path, collision: Collision, source: Path, companions: Companions) -> Path:
     """Give a finished file its name: synced, with the source's mode and date, visible at once and whole.
+
+    Its companions have theirs before: a run killed at any moment leaves no output without them. Those
+    that it leaves without an output are replaced by the next that takes the name.
 
     Args:
         part: the finished file, in the folder of `destination`.
         destination: the name it is to have.
         collision: what to do if that is taken: fail, take the next free `_2`, `_3` …, or overwrite.
         source: whose mode and modification time it gets; it is never overwritten.
+        companions: what lies beside it.
 
     Returns:
         The name it has.
@@ -192,26 +210,43 @@ def settle(part: Path, destination: Path, collision: Collision, source: Path) ->
     _sync(part)
     part.chmod(stat.S_IMODE(facts.st_mode))
     os.utime(part, ns=(facts.st_atime_ns, facts.st_mtime_ns))
-    settled = _named(part, destination, collision, source)
+    with _one_at_a_time(destination.parent):
+        settled = _named(part, destination, collision, source, companions)
     _sync(destination.parent)
     return settled
 
 
-def _named(part: Path, destination: Path, collision: Collision, source: Path) -> Path:
+@contextmanager
+def _one_at_a_time(folder: Path) -> Iterator[None]:
+    """Wait until no other run gives names in a folder: it would put its report over this one's."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # NFS locks no folders; outputs are never overwritten there either
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _named(part: Path, destination: Path, collision: Collision, source: Path, companions: Companions) -> Path:
     if collision == "overwrite":
         if destination.exists() and destination.samefile(source):
             raise OutputExists(
                 f"{destination} is the clip itself, which is never overwritten. "
                 "Use another folder or name template."
             )
-        part.replace(destination)
+        with _laid_down(companions(destination), part, destination):
+            part.replace(destination)
         return destination
     for number in count(1):
         name = destination
         if number > 1:
             name = destination.with_name(f"{destination.stem}_{number}{destination.suffix}")
-        if _moved_to_free_name(part, name):
-            return name
+        with suppress(FileExistsError):
+            if not name.exists():
+                with _laid_down(companions(name), part, name):
+                    _move_to_free_name(part, name)
+                return name
         if collision == "fail":
             break
     raise OutputExists(
@@ -220,23 +255,43 @@ def _named(part: Path, destination: Path, collision: Collision, source: Path) ->
     )
 
 
-def _moved_to_free_name(part: Path, name: Path) -> bool:
-    """Rename, unless the name is taken: no other process can slip in between."""
+@contextmanager
+def _laid_down(contents: Mapping[Path, bytes], output: Path, name: Path) -> Iterator[None]:
+    """Files that are there, whole and synced, while an output gets its name, and afterwards if it has it."""
+    with ExitStack() as stack:
+        parts = {path: stack.enter_context(part_file(path)) for path in contents}
+        for path, part in parts.items():
+            part.write_bytes(contents[path])
+            _sync(part)
+        try:
+            for path, part in parts.items():
+                part.replace(path)
+            yield
+        except BaseException:
+            if not _has_name(output, name):
+                for path in parts:
+                    path.unlink(missing_ok=True)
+            raise
+
+
+def _has_name(part: Path, name: Path) -> bool:
+    """Whether a finished file is under its name, though what came after that was interrupted."""
+    return not part.exists() or (name.exists() and part.samefile(name))
+
+
+def _move_to_free_name(part: Path, name: Path) -> None:
+    """Rename, unless the name is taken (FileExistsError): no other process can slip in between."""
     try:
         os.link(part, name)
     except FileExistsError:
-        return False
+        raise
     except OSError as error:
         if error.errno not in _NO_LINKS:
             raise
-        try:
-            name.touch(exist_ok=False)  # no hard links here (FAT, some shares): reserve, then replace
-        except FileExistsError:
-            return False
+        name.touch(exist_ok=False)  # no hard links here (FAT, some shares): reserve, then replace
         part.replace(name)
-        return True
-    part.unlink()
-    return True
+    else:
+        part.unlink()
 
 
 def _sync(path: Path) -> None:

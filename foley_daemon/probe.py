@@ -16,7 +16,9 @@ from ssv2a.errors import FfmpegMissing, FfmpegTimeout, MediaError
 from ssv2a.media import ffmpeg
 from ssv2a.media.timeline import Timeline, is_cover, picture_timeline
 
-__all__ = ["check_structure", "probe"]
+__all__ = ["check_structure", "probe", "sound_outside"]
+
+_LOOK_BACK = 1  # seconds before the picture's end from which packets of sound are read
 
 _Stream = Mapping[str, Any]
 
@@ -59,7 +61,37 @@ def probe(path: Path) -> Probe:
         chapters=len(found.get("chapters", [])),
         timecode=_timecode(streams, found.get("format", {})),
         tags=MappingProxyType(dict(found.get("format", {}).get("tags", {}))),
+        timecode_rate=_timecode_rate(streams),
     )
+
+
+def sound_outside(clip: Probe, track: AudioStream) -> tuple[Fraction, Fraction]:
+    """Seconds of an audio stream before the picture's start and after its end.
+
+    Not every container says how long a stream is (Matroska does not): its last packets are looked at.
+
+    Raises:
+        FfmpegFailed, FfmpegTimeout: ffprobe cannot read them.
+    """
+    around = float(max(clip.picture_start, clip.picture_end - _LOOK_BACK))
+    entries = "packet=pts,duration,flags:stream=time_base"
+    args = [
+        "-select_streams",
+        str(track.index),
+        "-read_intervals",
+        f"{around:.3f}%",
+        "-show_entries",
+        entries,
+    ]
+    found = ffmpeg.probe([*args, ffmpeg.url(clip.path)], timeout=600)
+    base = Fraction(found["streams"][0]["time_base"])
+    ends = [
+        (int(packet["pts"]) + int(packet.get("duration", 0))) * base
+        for packet in found.get("packets", [])
+        if "pts" in packet and "D" not in packet.get("flags", "")  # D: hidden by an edit list
+    ]
+    after = max(ends, default=clip.picture_end) - clip.picture_end
+    return max(clip.picture_start - track.start, Fraction(0)), max(after, Fraction(0))
 
 
 def _picture(streams: Sequence[_Stream], path: Path) -> _Stream:
@@ -150,6 +182,15 @@ def _timecode(streams: Sequence[_Stream], container: Mapping[str, Any]) -> str |
     """Of a timecode track, else of any stream, else of the container."""
     tracks = sorted(streams, key=lambda stream: stream.get("codec_tag_string") != "tmcd")
     return next((value for place in (*tracks, container) if (value := _tag(place, "timecode"))), None)
+
+
+def _timecode_rate(streams: Sequence[_Stream]) -> Fraction | None:
+    """What a timecode track counts: above 30 frames a second often pairs of them."""
+    for stream in streams:
+        over, under = (int(part) for part in stream.get("avg_frame_rate", "0/0").split("/"))
+        if stream.get("codec_tag_string") == "tmcd" and over > 0 and under > 0:
+            return Fraction(over, under)
+    return None
 
 
 def _tag(place: Mapping[str, Any], name: str) -> str | None:

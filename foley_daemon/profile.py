@@ -7,16 +7,26 @@ extend another; its own values win, group by group and key by key, lists are rep
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from foley_daemon.errors import ConfigError
 from foley_daemon.home import expanded, is_file, located, settings_folder
-from foley_daemon.profile_groups import After, Chunks, Mix, Model, OutputSettings, Sources, Watch
+from foley_daemon.identity import file_digest
+from foley_daemon.profile_groups import (
+    AddedSource,
+    After,
+    Chunks,
+    Mix,
+    Model,
+    OutputSettings,
+    Sources,
+    Watch,
+)
 from foley_daemon.schema import Contradiction, Settings, Text, setting, validate
-from foley_daemon.yaml_tree import Fault, FaultyFile, Leaf, Place, Table, merge, read_tree
+from foley_daemon.yaml_tree import Fault, FaultyFile, Items, Leaf, Place, Table, merge, read_tree
 
 FILE_NAME = "foley.yaml"
 DEFAULT = "default"
@@ -57,12 +67,19 @@ class Profile(Settings):
     def sound_fields(self) -> dict[str, Any]:
         """What changes the sound, ready for JSON. Goes into the render key, from which seeds come.
 
-        The bundle is not in here: its identity goes into the render key by itself.
+        The bundle is not in here: its identity goes into the render key by itself. Of the files that
+        `sources.add` names it is their content that counts.
+
+        Raises:
+            ConfigError: such a file cannot be read any more.
         """
         sources = self.sources.model_dump(mode="python")
         sources["mute"] = sorted(text.casefold() for text in self.sources.mute)
+        sources["add"] = [_identity_of(one) for one in self.sources.add]
         return {
-            "model": _for_json(self.model.model_dump(mode="python", exclude={"bundle", "device"})),
+            "model": _for_json(
+                self.model.model_dump(mode="python", exclude={"bundle", "device", "low_memory"})
+            ),
             "chunks": _for_json(self.chunks.model_dump(mode="python")),
             "sources": _for_json(sources),
         }
@@ -73,6 +90,20 @@ class Profile(Settings):
         if "{profile}" in self.output.name:
             fields["name"] = {"profile": self.name}
         return {key: _for_json(value) for key, value in fields.items()}
+
+
+def _identity_of(source: AddedSource) -> str | dict[str, str]:
+    """A text itself, or the digest of a file's content."""
+    if source.text is not None:
+        return source.text
+    kind, path = ("image", source.image) if source.image is not None else ("audio", source.audio)
+    try:
+        return {kind: file_digest(Path(str(path)))}
+    except OSError as error:
+        raise ConfigError(
+            f"sources.add: {path}: cannot be read: {error.strerror}; expected the file that the profile "
+            "names; put it back or change the profile"
+        ) from error
 
 
 def _for_json(value: Any) -> Any:
@@ -213,13 +244,34 @@ def _without_identity(tree: Table) -> Table:
 
 
 def _with_absolute_paths(tree: Table) -> Table:
-    """Paths of bundle and bank made absolute: what they are relative to is the file they stand in."""
-    model = tree.nodes.get("model")
-    if not isinstance(model, Table):
-        return tree
-    nodes = dict(model.nodes)
-    for key in ("bundle", "bank"):
+    """Paths of bundle, bank and added files made absolute: they are relative to the file they stand in."""
+    nodes = dict(tree.nodes)
+    for key, change in (("model", _located_model), ("sources", _located_sources)):
+        group = nodes.get(key)
+        if isinstance(group, Table):
+            nodes[key] = change(group)
+    return Table(nodes, tree.keys, tree.place)
+
+
+def _located_model(model: Table) -> Table:
+    """What has no / in it is a name."""
+    values = {key: node.value for key, node in model.nodes.items() if isinstance(node, Leaf)}
+    return _located(model, [key for key in ("bundle", "bank") if "/" in str(values.get(key))])
+
+
+def _located_sources(sources: Table) -> Table:
+    items = sources.nodes.get("add")
+    if not isinstance(items, Items):
+        return sources
+    nodes = (_located(one, ("image", "audio")) if isinstance(one, Table) else one for one in items.nodes)
+    return Table({**sources.nodes, "add": Items(tuple(nodes), items.place)}, sources.keys, sources.place)
+
+
+def _located(group: Table, keys: Sequence[str]) -> Table:
+    """The group with the texts at `keys` as absolute paths."""
+    nodes = dict(group.nodes)
+    for key in keys:
         leaf = nodes.get(key)
-        if isinstance(leaf, Leaf) and isinstance(leaf.value, str) and "/" in leaf.value:
+        if isinstance(leaf, Leaf) and isinstance(leaf.value, str):
             nodes[key] = Leaf(str(located(leaf.value, leaf.place.path)), leaf.place)
-    return Table({**tree.nodes, "model": Table(nodes, model.keys, model.place)}, tree.keys, tree.place)
+    return Table(nodes, group.keys, group.place)

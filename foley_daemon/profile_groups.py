@@ -8,9 +8,9 @@ from pathlib import Path
 from string import Formatter
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, BeforeValidator
 
-from foley_daemon.home import expanded
+from foley_daemon.home import expanded, is_file
 from foley_daemon.schema import (
     Contradiction,
     Number,
@@ -22,6 +22,7 @@ from foley_daemon.schema import (
     setting,
     yaml_text,
 )
+from ssv2a.types import Added
 
 MAX_SOURCES = 63  # of SSV2A's 64 slots; the first is the whole picture
 RESERVED_FOLDERS = ("_failed", "_done", ".foley")
@@ -61,6 +62,16 @@ def _checked_patterns(patterns: tuple[str, ...]) -> tuple[str, ...]:
     return patterns
 
 
+def _checked_file(path: str) -> str:
+    if not is_file(Path(path)):
+        raise ValueError("no such file")
+    return path
+
+
+ExistingFile = Annotated[Text, AfterValidator(_checked_file)]
+"""The absolute path of a file that is there."""
+
+
 class Watch(Settings):
     """Which files are clips, and when a clip is whole."""
 
@@ -91,15 +102,40 @@ class Watch(Settings):
     )
 
 
-class SoundbankSettings(Settings):
-    """The settings of the sound bank, mini's synthesiser."""
+class Synthesis(Settings):
+    """Settings of the bundle's synthesiser; each has its own and refuses those of others."""
 
-    width: Number = setting(
-        1.0,
-        "Width of the stereo picture: 0 is mono, 1 places each source where it is seen.",
+    width: Number | None = setting(
+        None,
+        "Sound bank: width of the stereo picture. 0 is mono, 1, as without it, places each source where it "
+        "is seen.",
         ge=0,
         le=1,
         example=0.5,
+    )
+    sampler: Literal["fast", "faithful"] | None = setting(
+        None,
+        "AudioLDM: `fast`, as without it, is DPM-Solver++; `faithful` is the original's DDIM, which takes "
+        "eight times as long.",
+        example="faithful",
+    )
+    steps: int | None = setting(
+        None,
+        "AudioLDM: steps of the sampler; without it 25 of the fast one, 200 of the faithful one.",
+        ge=1,
+        le=1000,
+        example=50,
+    )
+    guidance: Number | None = setting(
+        None,
+        "AudioLDM: how far the sound is pushed towards what is seen; without it 2.5, 1 is not at all and "
+        "takes half the time.",
+        ge=1,
+        le=20,
+        example=3.5,
+    )
+    eta: Number | None = setting(
+        None, "AudioLDM: noise of the faithful sampler; without it 1.", ge=0, le=1, example=0
     )
 
 
@@ -123,9 +159,16 @@ class Model(Settings):
     device: Literal["auto", "cpu", "cuda", "mps"] = setting(
         "auto", "Where the networks run; `auto` takes a GPU that is there.", example="cpu"
     )
-    frames: int = setting(
-        16,
-        "Frames looked at in each chunk; more see shorter events and take longer.",
+    low_memory: bool = setting(
+        False,
+        "Each network leaves memory as soon as its step is over: slower, for machines with little of it "
+        "and the released networks.",
+        example=True,
+    )
+    frames: int | None = setting(
+        None,
+        "Frames looked at in each chunk; more see shorter events and take longer. Without it what the "
+        "bundle says: 16 for mini, 64 for the released networks.",
         ge=4,
         le=64,
         example=32,
@@ -147,8 +190,8 @@ class Model(Settings):
     seed: int = setting(
         42, "Another seed is another take; the same gives the same.", ge=0, le=2**32 - 1, example=7
     )
-    synthesis: SoundbankSettings = setting(
-        SoundbankSettings(), "Settings of the bundle's synthesiser; the sound bank's are these."
+    synthesis: Synthesis = setting(
+        Synthesis(), "Settings of the bundle's synthesiser; each has its own and refuses those of others."
     )
 
 
@@ -180,10 +223,60 @@ class Chunks(Settings):
             )
 
 
+class AddedSource(Settings):
+    """A source that always sounds: in words, as a picture, or as a sound."""
+
+    text: Text | None = setting(None, "In words.", example="rain on a roof", expects="a text")
+    image: ExistingFile | None = setting(
+        None,
+        "A picture of what is meant: the path of a PNG, JPEG, WebP or TIFF, relative to this file.",
+        example="./door.png",
+        expects="the path of a picture that is there",
+    )
+    audio: ExistingFile | None = setting(
+        None,
+        "A sound like the one that is meant: the path of a WAV, FLAC, MP3 or OGG, relative to this file.",
+        example="./wind.wav",
+        expects="the path of a sound that is there",
+    )
+
+    def contradictions(self) -> Iterator[Contradiction]:
+        """One kind of source an item."""
+        given = [kind for kind, value in self if value is not None]
+        if len(given) != 1:
+            yield Contradiction(
+                (given[-1] if given else "text",),
+                "not one source; expected one of text, image and audio, "
+                f"got {' and '.join(given) or 'none'}; write an item for each",
+            )
+
+    def added(self) -> Added:
+        """What the model is given."""
+        return Added(
+            text=self.text,
+            image=None if self.image is None else Path(self.image),
+            audio=None if self.audio is None else Path(self.audio),
+        )
+
+
+def _parse_added(value: object) -> object:
+    """The items of a list; one that is a text stands for `text: …`."""
+    if not isinstance(value, list):
+        return value
+    return tuple({"text": item} if isinstance(item, str) else item for item in value)
+
+
 class Sources(Settings):
     """What is seen that shall sound, and what shall not."""
 
-    min_confidence: Number = setting(0.4, "Detections below this are not looked at.", ge=0, le=1, example=0.5)
+    min_confidence: Number | None = setting(
+        None,
+        "Detections below this are not looked at. Without it what the bundle says: 0.4 for mini, 0.25 for "
+        "the released networks.",
+        ge=0,
+        le=1,
+        example=0.5,
+    )
     max: int = setting(
         16, "The most sources that sound at once; the surest are kept.", ge=1, le=MAX_SOURCES, example=8
     )
@@ -192,16 +285,18 @@ class Sources(Settings):
         "What must not sound, by the names that reports show (upper and lower case are alike).",
         example=("person", "clock"),
     )
-    add: Texts = setting(
+    add: Annotated[tuple[AddedSource, ...], BeforeValidator(_parse_added)] = setting(
         (),
-        "What always sounds, seen or not, in words.",
+        "What always sounds, seen or not: in words, or as `{image: FILE}` or `{audio: FILE}`. A file that "
+        "changes is another sound.",
         example=("rain on a roof",),
+        expects="a list of texts, {image: FILE} and {audio: FILE}",
     )
 
     def contradictions(self) -> Iterator[Contradiction]:
         """No text both muted and added; no more sources than the model has slots."""
         muted = {text.casefold() for text in self.mute}
-        for text in self.add:
+        for text in filter(None, (one.text for one in self.add)):
             if text.casefold() in muted:
                 yield Contradiction(
                     ("add", "mute"),
@@ -210,7 +305,7 @@ class Sources(Settings):
         if self.max + len(self.add) > MAX_SOURCES:
             yield Contradiction(
                 ("max", "add"),
-                f"more than the model holds; expected max plus the texts in add at most {MAX_SOURCES}, "
+                f"more than the model holds; expected max plus the items of add at most {MAX_SOURCES}, "
                 f"got {self.max} and {len(self.add)}; lower max",
             )
 

@@ -15,10 +15,16 @@ def no_progress(stage: str, share: float) -> None:
 
 
 class Stopwatch:
-    """Wall seconds by stage."""
+    """Wall seconds by stage, and since it was made."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
+        self._started = time.monotonic()
+
+    @property
+    def total(self) -> float:
+        """Seconds since it was made."""
+        return time.monotonic() - self._started
 
     @contextmanager
     def __call__(self, stage: str) -> Iterator[None]:

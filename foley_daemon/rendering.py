@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 from foley_daemon.domain import SAMPLE_RATE, AudioStream, Loudness, Plan, Probe
@@ -11,11 +12,13 @@ from foley_daemon.dynamics import Block, Ducker
 from foley_daemon.engine import Engine, RenderRequest
 from foley_daemon.findings import SeenChunk
 from foley_daemon.levels import Level, Measured, Meter, decide_level
-from foley_daemon.mix import Joiner, Mixer, apply_gain
+from foley_daemon.mix import Joiner, Mixer, apply_gain, into_stereo
+from foley_daemon.probe import sound_outside
 from foley_daemon.profile_groups import Mix
 from foley_daemon.progress import Progress, Stopwatch
 from ssv2a.media import audio
 
+HARDLY_CUT = Fraction(1, 20)  # seconds; what encoders put before and behind a sound is shorter
 ROOM_TONE = "room_tone"  # key of the vocabulary: what sounds where nothing does
 ROOM_TONE_LU = -22.0  # how far below everything else it stays
 
@@ -38,6 +41,7 @@ class Mixed:
     level: Level
     foley_lufs: float | None  # of the foley as it is heard: measured, plus the gain
     original_lufs: float | None  # None: no original, or silence
+    warnings: tuple[str, ...]  # what of the original is not in it
 
 
 def original_track(clip: Probe) -> AudioStream | None:
@@ -60,7 +64,7 @@ def render_foley(
         takes = engine.render(request)
         for chunk, take in zip(plan.chunks, takes, strict=True):
             with watch("join"):
-                block = joiner.push(chunk, take.waveform)
+                block = joiner.push(chunk, into_stereo(take.waveform))
                 meter.push(block)
                 wav.write(block)
             chunks.append(SeenChunk.of(chunk, take))
@@ -87,14 +91,12 @@ def mix_foley(clip: Probe, rendered: Rendered, settings: Mix, path: Path, watch:
         relative_lu=float(settings.level) + lower,
         alone_lufs=float(settings.alone) + lower,
     )
+    under = track if settings.mode in ("mix", "duck") else None
+    channels = 2 if under is None else under.channels
     with watch("mix"):
         foley = (apply_gain(block, level.gain_db) for block in audio.read_wav_blocks(rendered.path))
-        if track is not None and settings.mode in ("mix", "duck"):
-            channels = track.channels
-            _write(path, channels, _under_original(clip, track, foley, settings, original))
-        else:
-            channels = 2
-            _write(path, channels, foley)
+        mix = foley if under is None else _under_original(clip, under, foley, settings, original)
+        _write(path, channels, mix)
     lufs = rendered.measured.lufs
     return Mixed(
         path,
@@ -102,6 +104,26 @@ def mix_foley(clip: Probe, rendered: Rendered, settings: Mix, path: Path, watch:
         level,
         None if lufs is None else lufs + level.gain_db,
         None if original is None else original.lufs,
+        () if under is None else cut_warnings(*sound_outside(clip, under)),
+    )
+
+
+def cut_warnings(before: Fraction, after: Fraction) -> tuple[str, ...]:
+    """What an editor should know of a mix, which is as long as the picture.
+
+    Args:
+        before: seconds by which the original begins before the picture.
+        after: seconds by which it goes on after the picture's end.
+    """
+    places = (
+        (before, "begins {:.2f} s before the picture"),
+        (after, "goes on for {:.2f} s after the picture"),
+    )
+    return tuple(
+        f"the original sound {place.format(float(seconds))}: that is not in the mix, which is as long as the "
+        "picture (mode `track` keeps the original whole)"
+        for seconds, place in places
+        if seconds > HARDLY_CUT
     )
 
 
@@ -134,6 +156,7 @@ def _original_blocks(clip: Probe, track: AudioStream) -> Iterator[Block]:
         clip.path,
         stream=track.index,
         channels=track.channels,
+        layout=track.layout,
         origin=clip.picture_start,
         seconds=clip.duration,
         block=SAMPLE_RATE,

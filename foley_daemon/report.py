@@ -6,9 +6,7 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
-from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -18,70 +16,59 @@ from foley_daemon import __version__
 from foley_daemon.domain import SAMPLE_RATE, Probe
 from foley_daemon.findings import SeenChunk, credits_of, sources, span
 from foley_daemon.mux import Published
-from foley_daemon.place import beside, disk_errors, part_file
+from foley_daemon.place import picture_path, report_path
 from foley_daemon.profile import Profile
-from foley_daemon.rendering import Mixed
+from foley_daemon.progress import Stopwatch
+from foley_daemon.rendering import Mixed, Rendered
 from ssv2a.media import ffmpeg
 
 FORMAT = 1
-SUFFIX = ".foley.json"
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """All that a report tells."""
+    """All that a report tells of the work, before its result has a name."""
 
     clip: Probe
     profile: Profile
     content: str
     bundle: str
     render: str
-    chunks: tuple[SeenChunk, ...]
+    rendered: Rendered
     mixed: Mixed
-    published: Published
-    picture: Path | None
+    picture: bytes | None  # PNG
 
 
-def report_path(output: Path) -> Path:
-    """Where the report of an output lies."""
-    return beside(output, SUFFIX)
+def companions(facts: Facts, published: Published, watch: Stopwatch) -> dict[Path, bytes]:
+    """What lies beside an output: the report, and the picture where there is one."""
+    files = {report_path(published.file): _report(facts, published, watch)}
+    if facts.picture is not None:
+        files[picture_path(published.file)] = facts.picture
+    return files
 
 
-def write_report(facts: Facts, stage_seconds: Mapping[str, float], seconds: float) -> Path:
-    """Write the report whole or not at all, and return where it lies.
-
-    Raises:
-        DiskFull, FolderGone, OutputError: it cannot be written.
-    """
-    path = report_path(facts.published.file)
-    content = {
-        "format": FORMAT,
-        **_content(facts),
-        "seconds": {stage: round(value, 3) for stage, value in stage_seconds.items()},
-        "total_seconds": round(seconds, 2),
-    }
-    with part_file(path) as part, disk_errors(path.parent):
-        with part.open("w", encoding="utf-8") as file:
-            json.dump(content, file, indent=1, ensure_ascii=True)
-            file.write("\n")
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    return path
-
-
-def warnings_of(facts: Facts) -> tuple[str, ...]:
+def warnings_of(facts: Facts, published: Published) -> tuple[str, ...]:
     """Everything that a person should know, each once, in order."""
-    found = [*facts.published.warnings]
-    for item in facts.chunks:
+    found = [*published.warnings, *facts.mixed.warnings]
+    for item in facts.rendered.chunks:
         found += [f"chunk {item.chunk.index + 1}: {text}" for text in item.warnings]
     if facts.picture is None:
         found.append("no picture: the frames could not be read a second time")
     return tuple(dict.fromkeys(found))
 
 
-def _content(facts: Facts) -> dict[str, Any]:
-    clip, profile, mixed = facts.clip, facts.profile, facts.mixed
+def _report(facts: Facts, published: Published, watch: Stopwatch) -> bytes:
+    content = {
+        "format": FORMAT,
+        **_content(facts, published),
+        "seconds": {stage: round(value, 3) for stage, value in watch.seconds.items()},
+        "total_seconds": round(watch.total, 2),
+    }
+    return (json.dumps(content, indent=1, ensure_ascii=True) + "\n").encode()
+
+
+def _content(facts: Facts, published: Published) -> dict[str, Any]:
+    clip, profile, mixed, chunks = facts.clip, facts.profile, facts.mixed, facts.rendered.chunks
     kind = "sidecar" if profile.mix.mode == "sidecar" else "clip"
     return {
         "state": "done",
@@ -95,9 +82,9 @@ def _content(facts: Facts) -> dict[str, Any]:
             "height": clip.video.height,
         },
         "files": {
-            kind: str(facts.published.file),
-            "report": str(report_path(facts.published.file)),
-            "picture": str(facts.picture) if facts.picture else None,
+            kind: str(published.file),
+            "report": str(report_path(published.file)),
+            "picture": None if facts.picture is None else str(picture_path(published.file)),
         },
         "profile": {"name": profile.name, "mode": profile.mix.mode, "seed": profile.model.seed},
         "model": {"bundle": facts.bundle, "bank": profile.model.bank, "render_key": facts.render},
@@ -117,12 +104,12 @@ def _content(facts: Facts) -> dict[str, Any]:
                 "end": _ms(one.end),
                 "count": one.count,
             }
-            for one in sources(facts.chunks)
+            for one in sources(chunks)
         ],
-        "chunks": [_chunk(item) for item in facts.chunks],
-        "credits": list(credits_of(facts.chunks)),
-        "verified": list(facts.published.verified),
-        "warnings": list(warnings_of(facts)),
+        "chunks": [_chunk(item) for item in chunks],
+        "credits": list(credits_of(chunks)),
+        "verified": list(published.verified),
+        "warnings": list(warnings_of(facts, published)),
         "versions": {
             "foley_daemon": __version__,
             "python": platform.python_version(),

@@ -29,6 +29,8 @@ from ssv2a.errors import (
     ConfigurationError,
     FfmpegMissing,
     FramesUnreadable,
+    InputError,
+    InstallFailed,
     MediaError,
     Ssv2aError,
     WeightsError,
@@ -38,9 +40,10 @@ LEASE_SECONDS = 60.0
 HOLD_SECONDS = 30.0  # a folder with a wrong profile or no room is looked at again after this
 RESERVE_BYTES = 500_000_000  # left free, besides twice the clip's size
 IDLE_SECONDS = 0.5
+HELD_BACK = "until this is put right"  # in every log line that says why a folder waits
 
 # Not the clip's fault, and every other one would fail in the same way: they stay queued until it is mended.
-SETUP_ERRORS = (ConfigError, BundleError, ConfigurationError, FfmpegMissing, WeightsError)
+SETUP_ERRORS = (ConfigError, BundleError, ConfigurationError, FfmpegMissing, InputError, WeightsError)
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
@@ -278,7 +281,7 @@ class Runner:
         self.exit_codes.add(exit_code_of(error))
         if self._told.get(job.folder) != str(error):
             self._told[job.folder] = str(error)
-            logger.error("{}: its clips wait until this is put right: {}", shown(job.folder), error)
+            logger.error("{}: its clips wait {}: {}", shown(job.folder), HELD_BACK, error)
         self._ledger.release(job, reason=str(error))
 
     def _release(self, job: Job) -> None:
@@ -340,7 +343,8 @@ def exit_code_of(error: Exception) -> int:
         return ClipError.exit_code
     if isinstance(error, MediaError):
         return OutputError.exit_code
-    return DiskFull.exit_code if isinstance(error, OSError | MemoryError) else FoleyError.exit_code
+    around = isinstance(error, OSError | MemoryError | InstallFailed)
+    return DiskFull.exit_code if around else FoleyError.exit_code
 
 
 def _gone(folder: WatchedFolder) -> FolderGone | None:

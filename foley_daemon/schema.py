@@ -165,7 +165,7 @@ def validate(schema: type[S], tree: Table) -> S:
 
 def group_of(field: FieldInfo) -> type[Settings] | None:
     """The group that a field holds, None for a plain value."""
-    annotation = _bare(field.annotation)
+    annotation = bare(field.annotation)
     return annotation if isinstance(annotation, type) and issubclass(annotation, Settings) else None
 
 
@@ -177,13 +177,13 @@ def extra_of(field: FieldInfo, name: str) -> Any:
 
 def is_duration(field: FieldInfo) -> bool:
     """Whether a field takes durations."""
-    annotation = _bare(field.annotation)
+    annotation = bare(field.annotation)
     return annotation is Fraction or (annotation is float and extra_of(field, "unit") == "s")
 
 
 def expectation(field: FieldInfo) -> str:
     """What may be written for a field, in words: "a whole number from 4 to 64"."""
-    annotation = _bare(field.annotation)
+    annotation = bare(field.annotation)
     if expects := extra_of(field, "expects"):
         return str(expects)
     if group_of(field) is not None:
@@ -194,6 +194,8 @@ def expectation(field: FieldInfo) -> str:
         return "a list, such as [rain, a dog barking]"
     if annotation is str:
         return "a text"
+    if annotation is bool:
+        return "true or false"
     if is_duration(field):
         return f"seconds, or a text such as 250ms, 5s, 2min: {range_text(field)}"
     return f"a{' whole' if annotation is int else ''} number from {range_text(field)}"
@@ -209,7 +211,7 @@ def range_text(field: FieldInfo) -> str:
     return f"{low} to {high} {unit}".strip()
 
 
-def _bare(annotation: Any) -> Any:
+def bare(annotation: Any) -> Any:
     """An optional type without its None."""
     if get_origin(annotation) in (Union, UnionType):
         return next(item for item in get_args(annotation) if item is not type(None))
@@ -324,7 +326,7 @@ def _unknown_key(schema: type[Settings], location: Location) -> str:
 
 def item_group(field: FieldInfo) -> type[Settings] | None:
     """The group that the items of a list field hold, None for lists of plain values."""
-    items = get_args(_bare(field.annotation))
+    items = get_args(bare(field.annotation))
     inner = items[0] if items else None
     return inner if isinstance(inner, type) and issubclass(inner, Settings) else None
 
@@ -347,6 +349,8 @@ def _shown(tree: Table, location: Location) -> str:
     """The value as it is written, short enough for a message."""
     value = plain(tree)
     for step in location:
+        if isinstance(value, str):
+            break  # it stands for a group of one key
         value = value[step]
     text = "nothing" if value is None else yaml_text(value)
     return text if len(text) <= 60 else text[:57] + "…"

@@ -17,6 +17,7 @@ from foley_daemon.config import Config
 from foley_daemon.profile import Profile, shipped_folder
 from foley_daemon.schema import (
     Settings,
+    bare,
     extra_of,
     group_of,
     is_duration,
@@ -92,11 +93,23 @@ sources:
   add: [rain on a roof, wind blowing]
 ```
 
+Sources of the house's own: a thing that is off screen, as a picture, and a sound like the one that is wanted.
+Both lie beside the profile; neither is put into the clip itself, they say what the foley shall sound like.
+
+```yaml
+sources:
+  add:
+    - rain on a roof
+    - image: ./pictures/old-lorry.jpg
+    - audio: ./sounds/wind-in-the-wires.wav
+```
+
 ## What changes the sound
 
 `model` (but for `device`), `chunks` and `sources` decide how the foley itself sounds, and with the clip's
-content and the bundle they decide the seeds. `mix` and `output` decide what is made of it: turning the level
-down does not change the sound. `watch` and `after` change neither.
+content and the bundle they decide the seeds; of a file in `sources.add` its content counts. `mix` and
+`output` decide what is made of it: turning the level down does not change the sound. `watch` and `after`
+change neither.
 """
 
 _CONFIG_HEAD = """\
@@ -203,8 +216,9 @@ def _sample_lines(name: str, field: FieldInfo, depth: int) -> Iterator[str]:
 
 def _values(field: FieldInfo) -> str:
     """What can be written, short: "4 to 64", "a | b"; "" for texts."""
-    if get_origin(field.annotation) is Literal:
-        return " | ".join(map(str, get_args(field.annotation)))
+    annotation = bare(field.annotation)
+    if get_origin(annotation) is Literal:
+        return " | ".join(map(str, get_args(annotation)))
     return range_text(field)
 
 
@@ -235,6 +249,8 @@ def _default(field: FieldInfo) -> str:
 def _kind(field: FieldInfo) -> str:
     if get_origin(field.annotation) is tuple:
         return "list"
+    if field.annotation is bool:
+        return "true or false"
     return "duration" if is_duration(field) else "text"
 
 

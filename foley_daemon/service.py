@@ -14,7 +14,7 @@ from foley_daemon.worker import process_clip
 
 def watch(config: Config, *, once: bool = False) -> int:
     """Watch the folders of a configuration until a signal comes; see `Daemon.run`."""
-    with Engine() as engine:
+    with Engine(config.unload_after) as engine:
 
         def process(job: Job, profile: Profile, attempt: Attempt) -> Output:
             try:

@@ -24,7 +24,7 @@ def time_reference(timecode: str | None, frame_rate: Fraction) -> int:
 
     Args:
         timecode: "01:00:00:00"; with ";" or "." before the frames it is drop-frame.
-        frame_rate: of the picture, frames a second.
+        frame_rate: that it counts, frames a second.
     """
     found = _TIMECODE.fullmatch(timecode or "")
     if found is None:
@@ -36,6 +36,10 @@ def time_reference(timecode: str | None, frame_rate: Fraction) -> int:
     if found[4] != ":":  # drop-frame: the first two numbers (of 30) of nine minutes in ten are left out
         number -= per_second // 15 * (total_minutes - total_minutes // 10)
     return round(number / frame_rate * SAMPLE_RATE)
+
+
+def _reference(probe: Probe) -> int:
+    return time_reference(probe.timecode, probe.timecode_rate or probe.video.frame_rate)
 
 
 def write_sidecar(probe: Probe, audio: Path, part: Path, tags: Mapping[str, str]) -> None:
@@ -50,7 +54,7 @@ def write_sidecar(probe: Probe, audio: Path, part: Path, tags: Mapping[str, str]
         "originator": "foley-daemon",
         "origination_date": now.strftime("%Y-%m-%d"),
         "origination_time": now.strftime("%H:%M:%S"),
-        "time_reference": str(time_reference(probe.timecode, probe.video.frame_rate)),
+        "time_reference": str(_reference(probe)),
         "comment": " ".join([OUTPUT_MARK, *(f"{key}={value}" for key, value in tags.items())]),
     }
     metadata = [word for key, value in fields.items() for word in ("-metadata", f"{key}={value}")]
@@ -70,7 +74,7 @@ def verify_sidecar(probe: Probe, audio: Path, part: Path) -> tuple[str, ...]:
         comparison.push(wanted, got)
     comparison.check_length(probe.n_samples)
     sound = comparison.check_exact(24)
-    reference = str(time_reference(probe.timecode, probe.video.frame_rate))
+    reference = str(_reference(probe))
     found = read_contents(part).tags.get("time_reference")
     if found != reference:
         raise VerificationFailed(

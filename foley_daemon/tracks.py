@@ -192,14 +192,12 @@ def _kept_data(
     """Data tracks stay where ffmpeg can describe them: GoPro's in MP4 and MOV, all in MPEG-TS.
 
     A chapter track (`text`) is the chapters once more: the muxer writes its own. A timecode track is
-    copied into MOV only; elsewhere its value goes on as a tag, from which MP4 makes a new track. So does
-    MOV of a drop-frame timecode: a copy would count without dropping (ffmpeg 6.0). Any other track of MP4
-    or MOV would come out without its sample description, unreadable.
+    copied into MOV only; elsewhere its value goes on as a tag, from which MP4 makes a new track (how it
+    counts: timecode.py). Any other track of MP4 or MOV would come out without its sample description,
+    unreadable.
     """
     if stream.codec_tag == "text" and contents.chapters and source in _ISO:
         return None, None
-    if stream.codec_tag == "tmcd" and target is Container.MOV and ";" in stream.tags.get("timecode", ""):
-        return None, None  # the muxer is told the reel name
     if stream.codec_tag == "tmcd" and target is not Container.MOV and HOLDS[target].timecode:
         reel = stream.tags.get("reel_name")
         lost = "" if reel is None else f", the reel name {reel} is lost"

@@ -177,15 +177,15 @@ def _check_kept(probe: Probe, candidate: Candidate) -> str:
 def _check_distance(probe: Probe, source: Stream, stream: Stream, candidate: Candidate) -> None:
     """The original sound starts as long before or after the picture as it did.
 
-    MP4 and MOV hide an encoder's lead-in by an edit list. Another container shows it, before time zero:
-    the stream then starts earlier, its content where it was.
+    MP4 and MOV hide an encoder's lead-in by an edit list, other containers show it, before time zero. From
+    one to the other the stream starts earlier or later, its content where it was.
     """
     if source.start is None or stream.start is None:
         return
     moved = (stream.start - candidate.timeline.start) - (source.start - probe.picture_start)
     lead_in = 0 if candidate.container is probe.container else _LEAD_IN
     slack = 2 * candidate.tolerance  # picture and sound are each rounded
-    if not -lead_in - slack <= moved <= slack:
+    if abs(moved) > lead_in + slack:
         raise VerificationFailed(
             f"{source.title}: expected it to start as in the source, got {_ms(moved)} later relative to "
             "the picture; it was not published"
@@ -200,6 +200,7 @@ def _check_sound(probe: Probe, sound: Path, channels: int, candidate: Candidate)
         candidate.path,
         stream=stream.index,
         channels=channels,
+        layout=stream.layout if stream.channels == channels else None,
         origin=picture.start,
         seconds=Fraction(probe.n_samples, SAMPLE_RATE),
     )

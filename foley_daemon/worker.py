@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from foley_daemon.domain import Output, Probe
-from foley_daemon.engine import Engine, ModelChoice, RenderRequest, bundle_id
+from foley_daemon.domain import Output, Plan, Probe
+from foley_daemon.engine import Engine, ModelChoice, RenderRequest, bundle_frames, bundle_id
 from foley_daemon.gate import Signature
 from foley_daemon.identity import content_id, publish_key, render_key
-from foley_daemon.mux import MuxRequest, decide_tracks, publish
-from foley_daemon.picture import draw_picture, picture_path
-from foley_daemon.place import disk_errors, output_path, reserve_name
+from foley_daemon.mux import MuxRequest, Published, decide_tracks, publish
+from foley_daemon.picture import draw_picture
+from foley_daemon.place import Collision, disk_errors, output_path, picture_path, report_path, reserve_name
 from foley_daemon.plan import plan_chunks
 from foley_daemon.probe import probe
 from foley_daemon.profile import Profile
 from foley_daemon.progress import Progress, Stopwatch, no_progress
-from foley_daemon.rendering import mix_foley, render_foley
-from foley_daemon.report import Facts, report_path, warnings_of, write_report
+from foley_daemon.rendering import Mixed, Rendered, mix_foley, render_foley
+from foley_daemon.report import Facts, companions, warnings_of
 from foley_daemon.scratch import work_folder
-from ssv2a.media.timeline import picture_timeline
+from ssv2a.media.timeline import Timeline, picture_timeline
 from ssv2a.types import VideoSettings
 
 
@@ -34,6 +33,19 @@ class Keys:
     bundle: str
     render: str
     publish: str
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """All that is decided before the work begins."""
+
+    clip: Probe
+    signature: Signature  # of the clip, which must hold to the end
+    timeline: Timeline
+    keys: Keys
+    plan: Plan
+    destination: Path  # its folder exists
+    collision: Collision  # what to do if that name is taken by then
 
 
 def no_intention(paths: Sequence[Path]) -> None:
@@ -52,25 +64,48 @@ def process_clip(
 ) -> Output:
     """Give one clip its foley.
 
-    Args:
-        path: the clip; opened for reading only.
-        profile: what is to be made of it.
-        engine: the process that holds the models.
-        out: folder of the output; by default the profile's.
-        earlier: files that an interrupted attempt at this very job meant to publish; replaced.
-        intend: told the names of what is to be published, before anything is.
-        progress: told what is going on; what it raises stops the work.
+    `out` is the folder of the output, by default the profile's. Files that an interrupted attempt at this
+    job meant to publish (`earlier`) are replaced. `intend` is told the names of what is published, before
+    it is, and `progress` what is going on; what they raise stops the work.
 
     Raises:
-        ClipError: the clip cannot be used.
-        OutputError: the result cannot be made, or is not what was wanted.
-        TransientError: something around it failed.
-        Ssv2aError: the bundle or a setting is wrong.
+        ClipError, OutputError, TransientError, Ssv2aError: of the clip, the result, the rest, the bundle.
     """
-    started, watch = time.monotonic(), Stopwatch()
+    watch = Stopwatch()
+    with work_folder() as work:
+        # 1. What is it, whole and readable, and where does the result go?
+        progress("probe", 0.0)
+        task = prepare(path, profile, out, earlier, watch)
 
-    # 1. What is it, whole and readable, and where does the result go?
-    progress("probe", 0.0)
+        # 2. See and hear every chunk; the foley goes to a file as it comes.
+        progress("render", 0.0)
+        request = _request(task, profile)
+        rendered = render_foley(task.plan, request, engine, work / "foley.wav", watch, progress)
+
+        # 3. Decide its level, and mix it with the original where the profile says so.
+        progress("mix", 0.0)
+        mixed = mix_foley(task.clip, rendered, profile.mix, work / "mixed.wav", watch)
+
+        # 4. Draw what was seen and what is heard.
+        progress("picture", 0.0)
+        with watch("picture"):
+            picture = draw_picture(task.clip, task.timeline, rendered.chunks, rendered.path)
+
+        # 5. Put it into a copy of the clip and verify that; report, picture and clip get their names.
+        progress("mux", 0.0)
+        facts = _facts(task, profile, rendered, mixed, picture)
+        published = publish(_mux_request(task, profile, mixed), _beside(facts, watch, intend), watch)
+    progress("done", 1.0)
+    return _output(facts, published, watch)
+
+
+def prepare(path: Path, profile: Profile, out: Path | None, earlier: Sequence[str], watch: Stopwatch) -> Task:
+    """Look at a clip and decide what is to be made of it, where and in which chunks.
+
+    Raises:
+        ClipError: it cannot be used.
+        OutputError, TransientError: the result cannot be had, or not there.
+    """
     with watch("probe"):
         clip, signature = probe(path), Signature.of(path.stat())
         timeline, keys = picture_timeline(path), find_keys(path, profile)
@@ -79,52 +114,12 @@ def process_clip(
         clip.duration,
         seconds=profile.chunks.seconds,
         overlap=profile.chunks.overlap,
-        frames=profile.model.frames,
+        frames=profile.model.frames or bundle_frames(profile.model.bundle),
         render_key=keys.render,
     )
-    with work_folder() as work:
-        # 2. See and hear every chunk; the foley goes to a file as it comes.
-        progress("render", 0.0)
-        model = ModelChoice(profile.model.bundle, profile.model.bank, profile.model.device)
-        request = RenderRequest(path, timeline, plan.chunks, model, _settings(profile))
-        rendered = render_foley(plan, request, engine, work / "foley.wav", watch, progress)
-
-        # 3. Decide its level, and mix it with the original where the profile says so.
-        progress("mix", 0.0)
-        mixed = mix_foley(clip, rendered, profile.mix, work / "mixed.wav", watch)
-
-        # 4. Put it into a copy of the clip, verify that, and give it its name.
-        progress("mux", 0.0)
-        intend((destination, report_path(destination), picture_path(destination)))
-        with watch("mux and verify"):
-            ours = str(destination) in earlier
-            published = publish(
-                MuxRequest(
-                    clip,
-                    mixed.path,
-                    mixed.channels,
-                    profile.mix.mode,
-                    destination,
-                    profile.output.codec,
-                    "overwrite" if ours else profile.output.collision,
-                    {"render": keys.render, "bundle": keys.bundle},
-                    signature,
-                )
-            )
-
-        # 5. A picture and a report beside it.
-        progress("picture", 0.0)
-        with watch("picture"):
-            picture = draw_picture(
-                picture_path(published.file), clip, timeline, rendered.chunks, rendered.path
-            )
-    seconds = time.monotonic() - started
-    facts = Facts(
-        clip, profile, keys.content, keys.bundle, keys.render, rendered.chunks, mixed, published, picture
-    )
-    report = write_report(facts, watch.seconds, seconds)
-    progress("done", 1.0)
-    return Output((published.file,), report, picture, seconds, published.verified, tuple(warnings_of(facts)))
+    ours = str(destination) in earlier
+    collision: Collision = "overwrite" if ours else profile.output.collision
+    return Task(clip, signature, timeline, keys, plan, destination, collision)
 
 
 def find_keys(path: Path, profile: Profile) -> Keys:
@@ -173,6 +168,51 @@ def _destination(clip: Probe, profile: Profile, out: Path | None, earlier: Seque
     return destination
 
 
+def _request(task: Task, profile: Profile) -> RenderRequest:
+    own = profile.model
+    model = ModelChoice(own.bundle, own.bank, own.device, own.low_memory)
+    return RenderRequest(task.clip.path, task.timeline, task.plan.chunks, model, _settings(profile))
+
+
+def _mux_request(task: Task, profile: Profile, mixed: Mixed) -> MuxRequest:
+    return MuxRequest(
+        task.clip,
+        mixed.path,
+        mixed.channels,
+        profile.mix.mode,
+        task.destination,
+        profile.output.codec,
+        task.collision,
+        {"render": task.keys.render, "bundle": task.keys.bundle},
+        task.signature,
+    )
+
+
+def _facts(task: Task, profile: Profile, rendered: Rendered, mixed: Mixed, picture: bytes | None) -> Facts:
+    keys = task.keys
+    return Facts(task.clip, profile, keys.content, keys.bundle, keys.render, rendered, mixed, picture)
+
+
+def _beside(
+    facts: Facts, watch: Stopwatch, intend: Callable[[Sequence[Path]], None]
+) -> Callable[[Published], Mapping[Path, bytes]]:
+    """What `publish` asks when the clip's name is certain: the files that come with it."""
+
+    def files(published: Published) -> Mapping[Path, bytes]:
+        found = companions(facts, published, watch)
+        intend((published.file, *found))
+        return found
+
+    return files
+
+
+def _output(facts: Facts, published: Published, watch: Stopwatch) -> Output:
+    file = published.file
+    picture = None if facts.picture is None else picture_path(file)
+    warnings = warnings_of(facts, published)
+    return Output((file,), report_path(file), picture, watch.total, published.verified, warnings)
+
+
 def _settings(profile: Profile) -> VideoSettings:
     model, sources = profile.model, profile.sources
     return VideoSettings(
@@ -180,9 +220,9 @@ def _settings(profile: Profile) -> VideoSettings:
         cycle_its=model.cycle_its,
         cycle_samples=model.cycle_samples,
         candidates=model.candidates,
-        min_confidence=float(sources.min_confidence),
+        min_confidence=sources.min_confidence,
         max_sources=sources.max,
         mute=frozenset(sources.mute),
-        add=tuple(sources.add),
-        synthesis={key: float(value) for key, value in model.synthesis.model_dump().items()},
+        add=tuple(one.added() for one in sources.add),
+        synthesis=model.synthesis.model_dump(exclude_none=True),
     )

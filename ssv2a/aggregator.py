@@ -64,8 +64,9 @@ class Aggregator(nn.Module):
                 f"aggregator: expected 1 to {MAX_POSITIONS - 2} frames, got {length}. Take fewer."
             )
         tokens = self.pe(torch.cat((self.pred_token.expand(batch, -1, -1), claps), dim=-2))
-        layer = self.encoder.layer
-        predicted = layer.read(tokens[:, :2], layer.esa.context(tokens))
+        attention, readers = self.encoder.layer.esa, tokens[:, :2]
+        seen = attention.seen(attention.queries(readers), tokens)
+        predicted = self.encoder.layer.ffn(attention.highway(readers) + seen)
         mu = self.out_mu(self.head_mu(predicted[:, 0]))
         log_sigma = self.out_sigma(self.head_sigma(predicted[:, 1]))
         return Gaussian(mu, log_sigma)

@@ -18,7 +18,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
@@ -28,14 +28,15 @@ from ssv2a.errors import BundleError
 
 FORMAT = 1
 MANIFEST = "bundle.json"
+MOST_FRAMES = 64  # as SSV2A was trained with
 IMPLEMENTATIONS: Mapping[str, frozenset[str]] = MappingProxyType(
     {
-        "detector": frozenset({"nanodet"}),
-        "image": frozenset({"conse"}),
-        "text": frozenset({"minilm"}),
-        "clap": frozenset({"mini_clap"}),
-        "ssv2a": frozenset({"ssv2a"}),
-        "synthesis": frozenset({"soundbank"}),
+        "detector": frozenset({"nanodet", "yolo"}),
+        "image": frozenset({"conse", "open_clip"}),
+        "text": frozenset({"minilm", "dalle2_prior"}),
+        "clap": frozenset({"mini_clap", "laion_clap"}),
+        "ssv2a": frozenset({"ssv2a", "released"}),
+        "synthesis": frozenset({"soundbank", "audioldm"}),
     }
 )
 
@@ -121,13 +122,27 @@ class Bundle:
             )
         return self.folder / paths[key]
 
-    def verify(self) -> None:
+    @property
+    def frames(self) -> int:
+        """How many frames of a clip, or of one chunk of it, its networks look at if not told otherwise."""
+        return int(self.options("ssv2a").get("frames", MOST_FRAMES))
+
+    def verify(self, told: Callable[[int, int], None] = lambda _done, _total: None) -> None:
         """Read every file and compare its SHA-256; takes about a second per 500 MB.
+
+        Args:
+            told: hears after each file how many bytes are read, and of how many.
 
         Raises:
             BundleError: names every file that is missing or altered.
         """
-        faults = [fault for path in self.files if (fault := self._content_fault(path))]
+        faults, done = [], 0
+        total = sum(file.bytes for file in self.files.values())
+        for path, file in self.files.items():
+            if fault := self._content_fault(path):
+                faults.append(fault)
+            done += file.bytes
+            told(done, total)
         _refuse(self.folder, faults, "fetch or build the bundle again")
 
     def _role(self, role: str) -> Role:
@@ -197,7 +212,7 @@ def _find(name_or_path: str | Path) -> Path:
             return place
     raise BundleError(
         f"bundle '{text}' was not found; expected {MANIFEST} in {_listed(map(str, places))}. "
-        "Give the path of its folder, or set FOLEY_HOME."
+        "Give the path of its folder, set FOLEY_HOME, or look what `foley models list` could install."
     )
 
 

@@ -11,10 +11,13 @@ has the same distribution, by these facts:
 - the remixer sums over slots and only slot 0 changes between rounds: the sum over the others is kept;
 - the generator's (mu, log_sigma) of the sources never change, those of the best's fold only with the best;
 - all empty slots have one (mu, log_sigma): one forward for all of them.
+What is left is one forward per source, one per improvement of the best, and the draws.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -22,13 +25,19 @@ from torch import Tensor
 from torch.nn.functional import normalize, pad
 
 from ssv2a.errors import InputError
-from ssv2a.layers import Gaussian
+from ssv2a.generator import Generator
+from ssv2a.layers import Gaussian, Normal
 from ssv2a.manifold import Manifold
 from ssv2a.networks import Networks
+from ssv2a.remixer import Readers, Remixer
 from ssv2a.types import MAX_SLOTS
 
-_IMAGES_AT_ONCE = 16  # bounds memory: about 60 MB at the released sizes
+# These bound the memory, and change no result but by rounding and the order of the draws.
+_IMAGES_AT_ONCE = 64  # searched together: about 100 MB at the released sizes
+_ROWS_AT_ONCE = 512  # through a network: about 25 MB
+_IMAGES_SCORED_AT_ONCE = 4  # about 1 MB of draws, which the processor's cache holds
 _WORST_SCORE = 1.0
+_SHORTEST = 1e-12  # length that a zero vector is given before it is divided by
 _EPSILON = 1e-6  # added to the cosine's denominator, as released
 
 
@@ -92,29 +101,32 @@ def _mix(
     samples: int,
     var_samples: int,
 ) -> Mix:
-    # 1. What stays the same in all rounds: the folds, the sources' CLAP distributions, their context.
+    # 1. What stays the same in all rounds: the laws of the sources' CLAPs, and what is seen of the sources.
+    remixer, readers = networks.remixer, networks.remixer.readers()
     folds = _folds(networks.manifold, clips, fixed_folds, generator, var_samples)
-    sources: Gaussian = networks.generator(folds[:, 1:])
-    sources_context = networks.remixer.slots_context(folds[:, 1:], clips[:, 1:])
+    sources = _source_claps(networks.generator, folds, var_samples)
+    sources_seen = _seen(remixer, readers, folds[:, 1:], clips[:, 1:])
+    slot_0 = folds[:, :1]
+    noise = torch.empty(_IMAGES_SCORED_AT_ONCE, MAX_SLOTS + samples, networks.config.clap_dim)
 
     # 2. No best yet.
     best = clips.new_zeros(len(clips), networks.config.clap_dim)
     best_score = clips.new_full((len(clips),), _WORST_SCORE)
-    best_fold = networks.manifold.fold_clap(best)
-    slot_0 = folds[:, :1]
+    best_fold = Normal(*clips.new_zeros(2, len(clips), networks.config.fold_dim))
+    outdated = torch.ones_like(best_score, dtype=torch.bool)
     round_claps, round_scores = [], []
     for index in range(its + 1):
-        # 3. New draws of the sources' CLAPs, and of the best's fold, which becomes the whole image's.
-        source_claps = normalize(sources.sample(generator, var_samples=var_samples), dim=-1)
+        # 3. After the first round, a new draw of the best's fold stands in the whole image's place.
         if index > 0:
-            slot_0 = best_fold.sample(generator, var_samples=var_samples).unsqueeze(1)
+            if outdated.any():
+                best_fold[outdated] = networks.manifold.fold_clap(best[outdated]).mean_of(var_samples)
+                outdated[:] = False
+            slot_0 = best_fold.sample(generator).unsqueeze(1)
 
-        # 4. Remix them, and take the sample in which the sources lie most evenly.
-        context = sources_context + networks.remixer.slots_context(slot_0, clips[:, :1])
-        remixed = networks.remixer.read(context)
-        drawn = normalize(remixed.sample(generator, var_samples=var_samples, shape=(samples,)), dim=-1)
-        score, winner = unevenness(drawn, source_claps).min(dim=0)
-        clap = drawn[winner, torch.arange(len(clips), device=clips.device)]
+        # 4. Remix, and take the sample in which the sources lie most evenly.
+        seen = sources_seen + remixer.seen(readers, slot_0, clips[:, :1])
+        remixed = remixer.predict(readers, seen).mean_of(var_samples)
+        clap, score = _most_even(remixed, sources, noise, generator)
         round_claps.append(clap)
         round_scores.append(score)
 
@@ -122,26 +134,47 @@ def _mix(
         better = score < best_score
         best_score = torch.where(better, score, best_score)
         best = torch.where(better[:, None], clap, best)
-        if better.any():
-            best_fold = networks.manifold.fold_clap(best)
+        outdated |= better
     return Mix(best, best_score, torch.stack(round_claps), torch.stack(round_scores))
+
+
+def _most_even(
+    remixed: Normal, sources: Normal, noise: Tensor, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Each image's best sample [B, clap_dim], normalised, and its score [B].
+
+    The sources [B, 64, clap_dim] are drawn anew, once for all samples. `noise` [some images, 64 + samples,
+    clap_dim] is overwritten: fresh memory would take a third as long as the draws themselves.
+    """
+    claps, scores = [], []
+    for start in range(0, len(remixed.mean), len(noise)):
+        part = slice(start, start + len(noise))
+        drawn = noise[: len(remixed.mean[part])].normal_(generator=generator).to(remixed.mean.device)
+        source_claps = sources[part].scale_(drawn[:, :MAX_SLOTS])
+        samples = remixed[part, None].scale_(drawn[:, MAX_SLOTS:])
+        score, winner = unevenness(samples, source_claps).min(dim=1)
+        claps.append(normalize(samples[torch.arange(len(winner), device=winner.device), winner], dim=-1))
+        scores.append(score)
+    return torch.cat(claps), torch.cat(scores)
 
 
 def unevenness(claps: Tensor, source_claps: Tensor) -> Tensor:
     """The released score: the standard deviation (unbiased) over all 64 slots of the cosines.
 
-    Slot 0, the whole image, counts as a zero vector.
-
     Args:
-        claps: [S, B, clap_dim], remixed.
-        source_claps: [B, 63, clap_dim], of slots 1..63.
+        claps: [B, S, clap_dim], remixed, of any length.
+        source_claps: [B, 64, clap_dim], of any length; slot 0, the whole image, is a zero vector.
 
     Returns:
-        [S, B], 0 or more.
+        [B, S], 0 or more.
     """
-    dots = torch.einsum("sbd,bnd->sbn", claps, source_claps)
-    norms = claps.norm(dim=-1).unsqueeze(-1) * source_claps.norm(dim=-1)
-    return pad(dots / (norms + _EPSILON), (1, 0)).std(dim=-1)
+    lengths, source_lengths = (x.norm(dim=-1).clamp_min(_SHORTEST) for x in (claps, source_claps))
+    cosines = claps @ source_claps.mT
+    cosines /= lengths.unsqueeze(-1) * (1 + _EPSILON)  # released: unit vectors, divided by 1 · 1 + 1e-6
+    cosines /= source_lengths.unsqueeze(-2)
+    cosines -= cosines.mean(dim=-1, keepdim=True)
+    deviation: Tensor = cosines.norm(dim=-1) / math.sqrt(MAX_SLOTS - 1)  # std() is slow
+    return deviation
 
 
 def _folds(
@@ -156,10 +189,31 @@ def _folds(
     rows = torch.cat((clips.new_zeros(1, clips.shape[-1]), clips[filled]))
     row_of_slot = torch.zeros(filled.shape, dtype=torch.long, device=clips.device)
     row_of_slot[filled] = torch.arange(1, len(rows), device=clips.device)
-    folds = manifold.fold_clip(rows)[row_of_slot].sample(generator, var_samples=var_samples)
+    folds = _in_parts(manifold.fold_clip, rows, var_samples)[row_of_slot].sample(generator)
     if fixed_folds is None:
         return folds
     return torch.where(filled.unsqueeze(-1), folds, fixed_folds.to(folds))
+
+
+def _source_claps(generator: Generator, folds: Tensor, var_samples: int) -> Normal:
+    """The CLAPs [B, 64, clap_dim] of folds [B, 64, fold_dim]; slot 0's is a zero vector."""
+    rows = _in_parts(generator, folds[:, 1:].flatten(0, 1), var_samples)
+    shape = (len(folds), MAX_SLOTS - 1, rows.mean.shape[-1])
+    mean, deviation = (pad(x.view(shape), (0, 0, 1, 0)) for x in (rows.mean, rows.deviation))
+    return Normal(mean, deviation)
+
+
+def _in_parts(network: Callable[[Tensor], Gaussian], rows: Tensor, var_samples: int) -> Normal:
+    """What a network makes of rows [N, ·], some at a time."""
+    parts = [network(part).mean_of(var_samples) for part in torch.split(rows, _ROWS_AT_ONCE)]
+    return Normal(torch.cat([part.mean for part in parts]), torch.cat([part.deviation for part in parts]))
+
+
+def _seen(remixer: Remixer, readers: Readers, folds: Tensor, clips: Tensor) -> Tensor:
+    """What the readers see of slots [B, S, ·], some images at a time: [B, 2, embed_dim]."""
+    images = _ROWS_AT_ONCE // MAX_SLOTS
+    parts = zip(torch.split(folds, images), torch.split(clips, images), strict=True)
+    return torch.cat([remixer.seen(readers, *part) for part in parts])
 
 
 def _check(

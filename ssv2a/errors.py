@@ -9,6 +9,7 @@ Every message says what was wrong, what was expected, what was found and what to
     │   ├── FfmpegTimeout     ffmpeg or ffprobe did not end in time and was killed
     │   └── FramesUnreadable  no decoder could read the frames
     ├── BundleError           a bundle is missing, incomplete or altered
+    ├── InstallFailed         released weights could not be fetched; trying again later can help
     ├── ConfigurationError    a value of a model configuration is impossible
     ├── WeightsError          a checkpoint does not fit its network
     ├── InputError            an image, text or sound cannot be used as a source
@@ -54,6 +55,10 @@ class FramesUnreadable(MediaError):
 
 class BundleError(Ssv2aError):
     """A bundle is missing, incomplete or altered."""
+
+
+class InstallFailed(Ssv2aError):
+    """Released weights could not be fetched or put in place; trying again later can help."""
 
 
 class ConfigurationError(Ssv2aError):

@@ -12,6 +12,36 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+_Index = slice | Tensor | tuple[slice | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Normal:
+    """A diagonal normal distribution, ready to be drawn from."""
+
+    mean: Tensor  # [..., D]
+    deviation: Tensor  # [..., D]
+
+    def sample(self, generator: torch.Generator, *, shape: Sequence[int] = ()) -> Tensor:
+        """Draw [*shape, ..., D].
+
+        Args:
+            generator: on the CPU, so that a seed means the same on every device.
+            shape: leading axes of independent draws.
+        """
+        noise = torch.randn((*shape, *self.mean.shape), generator=generator, dtype=self.mean.dtype)
+        return self.scale_(noise.to(self.mean.device))
+
+    def scale_(self, noise: Tensor) -> Tensor:
+        """Turn standard normal noise [..., D] into draws, in place."""
+        return noise.mul_(self.deviation).add_(self.mean)
+
+    def __getitem__(self, index: _Index) -> Normal:
+        return Normal(self.mean[index], self.deviation[index])
+
+    def __setitem__(self, index: _Index, value: Normal) -> None:
+        self.mean[index], self.deviation[index] = value.mean, value.deviation
+
 
 @dataclass(frozen=True, slots=True)
 class Gaussian:
@@ -20,25 +50,15 @@ class Gaussian:
     mu: Tensor  # [..., D]
     log_sigma: Tensor  # [..., D], logarithm of the variance, so the deviation is exp(log_sigma / 2)
 
+    def mean_of(self, var_samples: int) -> Normal:
+        """The distribution of the mean of `var_samples` draws: the deviation is divided by √n."""
+        return Normal(self.mu, torch.exp(self.log_sigma / 2) / math.sqrt(var_samples))
+
     def sample(
         self, generator: torch.Generator, *, var_samples: int = 1, shape: Sequence[int] = ()
     ) -> Tensor:
-        """Draw the mean of `var_samples` draws, which is one draw with the deviation divided by √n.
-
-        Args:
-            generator: on the CPU, so that a seed means the same on every device.
-            var_samples: n.
-            shape: leading axes of independent draws.
-
-        Returns:
-            [*shape, ..., D], not normalised.
-        """
-        noise = torch.randn((*shape, *self.mu.shape), generator=generator, dtype=self.mu.dtype)
-        deviation = torch.exp(self.log_sigma / 2) / math.sqrt(var_samples)
-        return torch.addcmul(self.mu, deviation, noise.to(self.mu.device))
-
-    def __getitem__(self, index: slice | Tensor) -> Gaussian:
-        return Gaussian(self.mu[index], self.log_sigma[index])
+        """Draw the mean of `var_samples` draws: [*shape, ..., D], not normalised; see `Normal.sample`."""
+        return self.mean_of(var_samples).sample(generator, shape=shape)
 
 
 class ResidualBlock(nn.Module):
@@ -97,8 +117,9 @@ class VariationalPerceptron(nn.Module):
 class EfficientAttention(nn.Module):
     """Attention in linear time (Shen et al., "Efficient Attention", WACV 2021), without mask or position.
 
-    Queries and keys are each softmaxed over the features of a head. The context kᵀv is a sum over tokens,
-    so tokens may come in any order, and a part of the sum may be kept while other tokens change.
+    Queries and keys are each softmaxed over the features of a head, not over tokens: what a query sees is
+    a plain sum over tokens, q·Σ kᵀv. So tokens may come in any order, a part of the sum may be kept while
+    other tokens change, and where few tokens ask, Σ (q·k) v is cheaper than the context Σ kᵀv.
     """
 
     def __init__(self, embed_dim: int, heads: int) -> None:
@@ -110,18 +131,16 @@ class EfficientAttention(nn.Module):
         self.value = nn.Linear(embed_dim, embed_dim)
         self.highway = nn.Linear(embed_dim, embed_dim)
 
-    def context(self, tokens: Tensor) -> Tensor:
-        """Σ kᵀv over tokens: [..., L, E] → [..., H, d, d], d = E / H."""
-        normed = self.norm(tokens)
-        key = self._split(self.key(normed)).softmax(dim=-1)
-        return key.transpose(-1, -2) @ self._split(self.value(normed))
+    def queries(self, tokens: Tensor) -> Tensor:
+        """What tokens [..., Q, E] ask: [..., H, Q, d], d = E / H."""
+        return self._split(self.query(self.norm(tokens))).softmax(dim=-1)
 
-    def read(self, tokens: Tensor, context: Tensor) -> Tensor:
-        """What tokens [..., L, E] find in a context [..., H, d, d]: [..., L, E]."""
-        query = self._split(self.query(self.norm(tokens))).softmax(dim=-1)
-        found = (query @ context).transpose(-2, -3).flatten(start_dim=-2)
-        y: Tensor = self.highway(tokens) + found
-        return y
+    def seen(self, queries: Tensor, tokens: Tensor) -> Tensor:
+        """What queries [..., H, Q, d] see of tokens [..., L, E], a sum over these: [..., Q, E]."""
+        normed = self.norm(tokens)
+        keys = self._split(self.key(normed)).softmax(dim=-1)
+        found = (queries @ keys.transpose(-1, -2)) @ self._split(self.value(normed))
+        return found.transpose(-2, -3).flatten(start_dim=-2)
 
     def _split(self, x: Tensor) -> Tensor:
         """[..., L, E] → [..., H, L, d]: heads are contiguous blocks of features."""
@@ -146,17 +165,12 @@ class FeedForward(nn.Module):
 
 
 class AttentionLayer(nn.Module):
-    """Efficient attention, then feed-forward."""
+    """Efficient attention with its highway, then feed-forward: `ffn(esa.highway(tokens) + esa.seen(…))`."""
 
     def __init__(self, embed_dim: int, heads: int, exp_rate: int, dropout: float) -> None:
         super().__init__()
         self.esa = EfficientAttention(embed_dim, heads)
         self.ffn = FeedForward(embed_dim, embed_dim * exp_rate, dropout)
-
-    def read(self, tokens: Tensor, context: Tensor) -> Tensor:
-        """Tokens [..., L, E] after the layer, given the context [..., H, d, d] of all tokens."""
-        y: Tensor = self.ffn(self.esa.read(tokens, context))
-        return y
 
 
 class AttentionEncoder(nn.Module):

@@ -1,4 +1,4 @@
-"""`Ssv2a`: the whole chain, loaded once. Frames of a chunk go in, a take comes out.
+"""`Ssv2a`: the whole chain. Pictures, frames or sources given by hand go in, takes come out.
 
 frames → looks → tracks → slots [N, 64, clip_dim] → Cycle Mix → CLAP [N, clap_dim]
        → aggregator → target [clap_dim] → Scene → synthesiser → waveform
@@ -6,51 +6,47 @@ frames → looks → tracks → slots [N, 64, clip_dim] → Cycle Mix → CLAP [
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ssv2a.bundle import Bundle
-from ssv2a.config import Ssv2aConfig
-from ssv2a.cycle_mix import cycle_mix
-from ssv2a.detect.nanodet import NanoDet
-from ssv2a.embed.clap import MiniClap
-from ssv2a.embed.classifier import Classifier
-from ssv2a.embed.minilm import MiniLm
-from ssv2a.errors import ConfigurationError, InputError
-from ssv2a.heard import load_heard
-from ssv2a.networks import Networks
-from ssv2a.scenes import load_scenes
-from ssv2a.seen import Eyes, Look
-from ssv2a.soundbank.bank import Bank
-from ssv2a.synthesis.soundbank import SoundBank, SoundBankSettings
+from ssv2a.chain import Chain, load_chain
+from ssv2a.cycle_mix import Mix, cycle_mix
+from ssv2a.errors import InputError
+from ssv2a.given import Given, Part, composed, heard_in, in_words, read_added, seen_in
+from ssv2a.on_demand import OnDemand
+from ssv2a.roles import Eyes
+from ssv2a.slots import fixed_folds, slots
 from ssv2a.tracks import Followed, Following, Tracking, follow
 from ssv2a.types import (
     MAX_SLOTS,
     SAMPLE_RATE,
+    ByteArray,
+    Composition,
     Continuity,
     FloatArray,
     Frames,
+    Look,
     Rendering,
     Scene,
     Sighting,
+    SoundRequest,
     Take,
     Track,
     VideoSettings,
 )
-from ssv2a.weights import load_networks
 
-ADDED = "added"  # label of a source that the profile names in words
-ADDED_AREA = 0.1  # share of the picture that such a source counts as
-SMALL = 20_000_000  # parameters; below, a second thread waits for the first more than it helps
+T = TypeVar("T")
+_EMBED, _SYNTHESISE = "embed what is given", "synthesise"  # names of stages
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,234 +55,328 @@ class VideoState:
 
     following: Following = field(default_factory=Following)
     continuity: Continuity | None = None
+    given: tuple[Given, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """One input before it sounds."""
+
+    scene: Scene
+    sightings: tuple[Sighting, ...]
+    seed: int  # of the synthesis
 
 
 class Ssv2a:
-    """A loaded bundle. Not safe for several threads at once.
+    """A bundle at work. Not safe for several threads at once.
 
     Args:
-        bundle_id: identity of the bundle, see `Bundle.id`.
-        eyes: frames → looks.
-        text: captions → vectors in the space of image vectors.
-        networks: of SSV2A, on their device.
-        clap: captions and sounds → CLAP.
-        synthesiser: scene → waveform.
-        threads: of the networks on the processor, where they are large enough to gain by it.
+        chain: who fills the roles.
+        low_memory: each model is given back as soon as its stage is over, and loaded anew for the next.
+
+    Attributes:
+        on_step: told (stage, steps done, steps in all) as the work goes on; 0 of 0 where a stage begins.
+            What it raises ends the work.
     """
 
-    def __init__(
-        self,
-        bundle_id: str,
-        eyes: Eyes,
-        text: MiniLm,
-        networks: Networks,
-        clap: MiniClap,
-        synthesiser: SoundBank,
-        threads: int = 1,
-    ) -> None:
-        self.bundle_id = bundle_id
-        self._eyes = eyes
-        self._text = text
-        self._networks = networks
-        self._clap = clap
-        self._synthesiser = synthesiser
-        size = sum(weight.numel() for module in networks.modules.values() for weight in module.parameters())
-        self._threads = 1 if size < SMALL else threads
+    def __init__(self, chain: Chain, *, low_memory: bool = False) -> None:
+        self._chain = chain
+        self._low_memory = low_memory
+        self.on_step: Callable[[str, int, int], None] = lambda _stage, _done, _total: None
 
     @classmethod
     def load(
-        cls, bundle: str | Path = "mini", *, bank: str = "default", device: str = "auto", threads: int = 0
+        cls,
+        bundle: str | Path = "mini",
+        *,
+        bank: str = "default",
+        device: str = "auto",
+        threads: int = 0,
+        low_memory: bool = False,
     ) -> Ssv2a:
-        """Load a bundle.
+        """Open a bundle; see `load_chain` for the arguments and errors."""
+        chain = load_chain(bundle, bank=bank, device=device, threads=threads, low_memory=low_memory)
+        return cls(chain, low_memory=low_memory)
 
-        Args:
-            bundle: name or folder.
-            bank: name of one of the bundle's banks, or the folder of another.
-            device: auto, cpu, cuda or mps, for the networks.
-            threads: of each network run on the processor; 0: one per core.
+    @property
+    def bundle_id(self) -> str:
+        """Identity of the bundle, see `Bundle.id`."""
+        return self._chain.bundle_id
+
+    @property
+    def frame_size(self) -> tuple[int, int] | None:
+        """(width, height) that a clip's frames are to be stretched to; None: any, kept in shape."""
+        return self._chain.eyes.get().frame_size
+
+    def check(self, synthesis: Mapping[str, object]) -> None:
+        """Refuse settings that mean nothing to the bundle's synthesiser.
 
         Raises:
-            BundleError: the bundle or the bank is missing or not whole.
-            WeightsError: a checkpoint does not fit its network.
-            ConfigurationError: there is no such device here.
+            ConfigurationError: names them.
         """
-        parts = Bundle.open(bundle)
-        place = _device(device)
-        threads = threads or os.cpu_count() or 1
-        heard = load_heard(parts.path("image", "heard"))
-        text = MiniLm(parts.path("text", "weights"), parts.path("text", "tokenizer"), threads)
-        eyes = Eyes(
-            NanoDet(parts.path("detector", "weights"), tuple(heard.labels), threads),
-            Classifier(parts.path("image", "classifier"), threads),
-            text,
-            heard,
-            load_scenes(parts.path("image", "scenes")),
-        )
-        config = Ssv2aConfig.from_file(parts.path("ssv2a", "config"))
-        networks = load_networks(config, parts.path("ssv2a", "weights")).for_inference(place)
-        clap = MiniClap.load(parts.path("clap", "weights"))
-        synthesiser = SoundBank(Bank.open(_bank_folder(parts, bank)), clap, text)
-        return cls(parts.id, eyes, text, networks, clap, synthesiser, threads)
+        self._chain.synthesiser.get().check(synthesis)
+
+    def image(
+        self,
+        images: Sequence[ByteArray],
+        n_samples: int,
+        *,
+        seeds: Sequence[int],
+        settings: VideoSettings,
+        stems: bool = False,
+    ) -> list[Take]:
+        """See and hear pictures, each by itself: what one sounds like depends on none of the others.
+
+        Args:
+            images: each [height, width, 3] RGB, of any size.
+            n_samples: length to render, at SAMPLE_RATE.
+            seeds: one for each picture.
+            settings: how they are seen and heard.
+            stems: a waveform for each source as well.
+
+        Raises:
+            InputError: a picture has more sources than slots.
+        """
+        clock: dict[str, float] = {}
+        with self._stage(clock, "see", self._chain.eyes) as eyes:
+            looks = [_look(eyes, Frames(image[None], (Fraction(0),)), settings) for image in images]
+        tracked = [follow(look) for look in looks]
+        with self._stage(clock, "mix semantics", self._chain.networks):
+            seen = []
+            for look, tracking, seed in zip(looks, tracked, seeds, strict=True):
+                draws = _Draws.from_seed(seed)
+                target = _array(self._mix(look, (), draws.generator, settings).claps[0])
+                tracks = self._tracks(tracking.tracks, (), 1, draws.generator)
+                scene = _scene((Fraction(0),), n_samples, look, tracks, target)
+                seen.append(_Seen(scene, _sightings(look, tracking), draws.synthesis))
+        renderings = self._render(seen, n_samples, settings, clock, stems=stems)
+        shares = {stage: seconds / len(seen) for stage, seconds in clock.items()}
+        return [_take(one, rendering, shares) for one, rendering in zip(seen, renderings, strict=True)]
 
     def video(
         self,
         frames: Frames,
         n_samples: int,
         *,
-        start: Fraction,
+        start: Fraction = Fraction(0),
         seed: int,
         settings: VideoSettings,
         previous: VideoState | None = None,
+        stems: bool = False,
     ) -> tuple[Take, VideoState]:
-        """See and hear one chunk of a clip.
+        """See and hear a clip, or one chunk of it.
 
         Args:
-            frames: of the chunk, times in seconds from the picture's first frame.
+            frames: times in seconds from the picture's first frame.
             n_samples: length to render, at SAMPLE_RATE.
             start: of the chunk, seconds from the picture's first frame.
             seed: of every draw; the same seed, frames and `previous` give the same samples.
             settings: how it is seen and heard.
             previous: of the chunk before.
+            stems: a waveform for each source as well.
 
         Raises:
-            InputError: there are no frames, or more sources than slots.
+            InputError: there are no frames, more sources than slots, or a given source cannot be used.
         """
         if not len(frames):
             raise InputError("no frames: a chunk is seen in one frame at least. Read frames inside the clip.")
-        with _torch_threads(self._threads):
-            return self._video(frames, n_samples, start, seed, settings, previous or VideoState())
-
-    def _video(
-        self,
-        frames: Frames,
-        n_samples: int,
-        start: Fraction,
-        seed: int,
-        settings: VideoSettings,
-        state: VideoState,
-    ) -> tuple[Take, VideoState]:
-        generator, rng = _generators(seed)
-        clock: dict[str, float] = {}
+        draws, clock = _Draws.from_seed(seed), dict[str, float]()
+        state = previous or VideoState(given=self._embed(read_added(settings.add), seed, clock))
 
         # 1. What is seen in each frame, and which source goes on from frame to frame?
-        with _timed(clock, "see"):
-            looks = self._eyes.look(
-                frames,
-                min_confidence=settings.min_confidence,
-                max_sources=settings.max_sources,
-                mute=settings.mute,
-            )
+        with self._stage(clock, "see", self._chain.eyes) as eyes:
+            looks = _look(eyes, frames, settings)
             tracking = follow(looks, state.following)
-            added = self._added(settings.add, len(looks))
 
         # 2. What does each frame sound like (Cycle Mix), and what the whole chunk (aggregator)?
-        with _timed(clock, "mix semantics"):
-            target = self._target(looks, added, generator, settings)
-            tracks = (*tracking.tracks, *added)
-            scene = self._scene(frames, looks, tracks, target, start, n_samples, generator)
+        with self._stage(clock, "mix semantics", self._chain.networks) as networks:
+            mix = self._mix(looks, state.given, draws.generator, settings)
+            with torch.inference_mode():
+                target = networks.aggregate(mix.claps[None], generator=draws.generator)[0]
+            tracks = self._tracks(tracking.tracks, state.given, len(frames), draws.generator)
+        times = tuple(moment - start for moment in frames.times)
+        scene = _scene(times, n_samples, looks, tracks, _array(target))
 
         # 3. Make it audible.
-        with _timed(clock, "synthesise"):
-            rendering: Rendering = self._synthesiser.synthesise(
-                scene,
-                n_samples,
-                rng,
-                previous=state.continuity,
-                candidates=settings.candidates,
-                settings=SoundBankSettings(**settings.synthesis),
-            )
-        take = Take(
-            waveform=rendering.waveform,
-            scene=scene,
-            sightings=_sightings(looks, tracking),
-            picks=rendering.picks,
-            fit=rendering.fit,
-            seconds_spent=clock,
-            warnings=rendering.warnings,
-        )
-        return take, VideoState(tracking.following, rendering.continuity)
+        seen = _Seen(scene, _sightings(looks, tracking), draws.synthesis)
+        [rendering] = self._render([seen], n_samples, settings, clock, stems=stems, previous=state.continuity)
+        take = _take(seen, rendering, clock)
+        return take, VideoState(tracking.following, rendering.continuity, state.given)
 
-    def _added(self, texts: Sequence[str], n_frames: int) -> tuple[Followed, ...]:
-        """Sources given in words: always there, in the middle; keys below zero, the same in every chunk."""
-        ones = np.ones(n_frames, np.float32)
-        return tuple(
-            Followed(-1 - index, ADDED, text, text, vector, ones, ones * 0.5, ones * ADDED_AREA, 1)
-            for index, (text, vector) in enumerate(zip(texts, self._text.embed(texts), strict=True))
-        )
+    def compose(
+        self, parts: Composition, n_samples: int, *, seed: int, settings: VideoSettings, stems: bool = False
+    ) -> Take:
+        """Hear sources that are given by hand together: pictures, texts and sounds, in this order.
 
-    def _target(
+        The whole image's slot stays empty, as in the released multimodal call; there are no frames to
+        aggregate, so the mixed CLAP is the target.
+
+        Args:
+            parts: 1 to 63 sources.
+            n_samples: length to render, at SAMPLE_RATE.
+            seed: of every draw.
+            settings: how they are mixed and heard; what is seen besides the pictures does not matter.
+            stems: a waveform for each source as well.
+
+        Raises:
+            InputError: no source, more than 63, or one that cannot be used.
+        """
+        if not 0 < len(parts) < MAX_SLOTS:
+            raise InputError(f"expected 1 to {MAX_SLOTS - 1} sources, got {len(parts)}. Give fewer.")
+        draws, clock = _Draws.from_seed(seed), dict[str, float]()
+        given = self._embed(composed(parts), seed, clock)
+        with self._stage(clock, "mix semantics", self._chain.networks):
+            mix = self._mix((None,), given, draws.generator, settings)
+            tracks = self._tracks((), given, 1, draws.generator)
+        scene = _scene((Fraction(0),), n_samples, (), tracks, _array(mix.claps[0]))
+        seen = _Seen(scene, (), draws.synthesis)
+        [rendering] = self._render([seen], n_samples, settings, clock, stems=stems)
+        return _take(seen, rendering, clock)
+
+    def _embed(self, parts: Sequence[Part], seed: int, clock: dict[str, float]) -> tuple[Given, ...]:
+        """What is given, embedded kind by kind, so that no more than one model is needed at a time."""
+        given: dict[int, Given] = {}
+        pictures = {-1 - n: part for n, part in enumerate(parts) if part.image is not None}
+        words = {-1 - n: part for n, part in enumerate(parts) if part.text is not None}
+        sounds = {-1 - n: part for n, part in enumerate(parts) if part.sound is not None}
+        if pictures:
+            with self._stage(clock, _EMBED, self._chain.eyes) as eyes:
+                given |= {key: seen_in(eyes, part, key) for key, part in pictures.items()}
+        if words:
+            with self._stage(clock, _EMBED, self._chain.texts) as texts:
+                given |= {key: in_words(texts, part, key, seed) for key, part in words.items()}
+        if sounds:
+            with self._stage(clock, _EMBED, self._chain.clap) as clap:
+                given |= {key: heard_in(clap, part, key) for key, part in sounds.items()}
+        return tuple(given[key] for key in sorted(given, reverse=True))
+
+    def _mix(
         self,
-        looks: Sequence[Look],
-        added: Sequence[Followed],
+        looks: Sequence[Look | None],
+        given: Sequence[Given],
         generator: torch.Generator,
         settings: VideoSettings,
-    ) -> FloatArray:
-        """[clap_dim] of the whole chunk."""
-        mix = cycle_mix(
-            self._networks,
-            torch.from_numpy(slots(looks, [one.clip for one in added], self._networks.config.clip_dim)),
+    ) -> Mix:
+        """Cycle Mix of every frame; None: a frame with nothing but what is given."""
+        networks = self._chain.networks.get()
+        filled = slots(looks, given, networks.config.clip_dim)
+        with torch.inference_mode():
+            folds = fixed_folds(looks, given, networks, generator=generator, var_samples=settings.var_samples)
+        return cycle_mix(
+            networks,
+            torch.from_numpy(filled),
             generator=generator,
             its=settings.cycle_its,
             samples=settings.cycle_samples,
             var_samples=settings.var_samples,
+            fixed_folds=folds,
         )
-        with torch.inference_mode():
-            return _array(self._networks.aggregate(mix.claps[None], generator=generator)[0])
 
-    def _scene(
+    def _tracks(
         self,
-        frames: Frames,
-        looks: Sequence[Look],
-        tracks: Sequence[Followed],
-        target: FloatArray,
-        start: Fraction,
-        n_samples: int,
+        followed: Sequence[Followed],
+        given: Sequence[Given],
+        n_frames: int,
         generator: torch.Generator,
-    ) -> Scene:
-        claps = self._source_claps([one.clip for one in tracks], generator)
-        ambience = _commonest([look.ambience for look in looks])
-        vector = None if ambience is None else self._clap.text(self._text.embed([ambience]))[0]
-        return Scene(
-            seconds=Fraction(n_samples, SAMPLE_RATE),
-            times=tuple(moment - start for moment in frames.times),
-            target=target,
-            tracks=tuple(
-                Track(
-                    *(one.key, one.label, one.name, one.caption, clap),
-                    *(one.presence, one.centre_x, one.area, one.count),
-                )
-                for one, clap in zip(tracks, claps, strict=True)
-            ),
-            ambience=ambience,
-            ambience_clap=vector,
-        )
+    ) -> tuple[Track, ...]:
+        """What is seen and what is given, with what each alone sounds like."""
+        vectors = [one.clip for one in followed] + [one.clip for one in given if one.clip is not None]
+        claps = iter(self._source_claps(vectors, generator))
+        seen = [one.track(next(claps)) for one in followed]
+        own = [one.track(next(claps) if one.clap is None else one.clap, n_frames) for one in given]
+        return (*seen, *own)
 
     def _source_claps(self, clips: Sequence[FloatArray], generator: torch.Generator) -> FloatArray:
         """[n, clap_dim]: what each source alone sounds like."""
+        networks = self._chain.networks.get()
         if not clips:
-            return np.zeros((0, self._networks.config.clap_dim), np.float32)
+            return np.zeros((0, networks.config.clap_dim), np.float32)
         with torch.inference_mode():
-            vectors = torch.from_numpy(np.stack(clips)).to(self._networks.device)
-            return _array(self._networks.source_claps(vectors, generator=generator))
+            vectors = torch.from_numpy(np.stack(clips)).to(networks.device)
+            return _array(networks.source_claps(vectors, generator=generator))
 
-
-def slots(looks: Sequence[Look], added: Sequence[FloatArray], clip_dim: int) -> FloatArray:
-    """Fill SSV2A's slots [N, 64, clip_dim]: 0 the whole picture, then the sources that sound, zeros after.
-
-    Raises:
-        InputError: a frame has more sources than slots.
-    """
-    filled = np.zeros((len(looks), MAX_SLOTS, clip_dim), np.float32)
-    for frame, look in zip(filled, looks, strict=True):
-        vectors = [source.clip for source in look.sources if source.caption is not None] + list(added)
-        if len(vectors) >= MAX_SLOTS:
-            raise InputError(
-                f"a frame has {len(vectors)} sources; expected at most {MAX_SLOTS - 1}. "
-                "Ask for fewer (sources.max) or add fewer texts."
+    def _render(
+        self,
+        seen: Sequence[_Seen],
+        n_samples: int,
+        settings: VideoSettings,
+        clock: dict[str, float],
+        *,
+        stems: bool,
+        previous: Continuity | None = None,
+    ) -> list[Rendering]:
+        """Make scenes audible, those together that can be."""
+        requests = [
+            SoundRequest(
+                scene=one.scene,
+                n_samples=n_samples,
+                seed=one.seed,
+                candidates=settings.candidates,
+                previous=previous,
+                settings=settings.synthesis,
+                stems=stems,
             )
-        for slot, vector in zip(frame, (look.scene.clip, *vectors), strict=False):
-            slot[:] = vector
-    return filled
+            for one in seen
+        ]
+        with self._stage(clock, _SYNTHESISE, self._chain.synthesiser) as synthesiser:
+            synthesiser.on_step = partial(self.on_step, _SYNTHESISE)
+            return synthesiser.synthesise(requests)
+
+    @contextmanager
+    def _stage(self, clock: dict[str, float], name: str, part: OnDemand[T]) -> Iterator[T]:
+        """One stage of the work: its model, its threads, its time."""
+        started = time.monotonic()
+        self.on_step(name, 0, 0)
+        before = torch.get_num_threads()
+        torch.set_num_threads(self._chain.threads)
+        try:
+            yield part.get()
+        finally:
+            torch.set_num_threads(before)
+            if self._low_memory:
+                self._chain.release()
+        clock[name] = clock.get(name, 0.0) + time.monotonic() - started
+
+
+@dataclass(frozen=True, slots=True)
+class _Draws:
+    """Two independent streams of draws from one seed."""
+
+    generator: torch.Generator  # of the networks, on the CPU
+    synthesis: int  # seed of the synthesiser
+
+    @classmethod
+    def from_seed(cls, seed: int) -> _Draws:
+        networks, synthesis = np.random.SeedSequence(seed).spawn(2)
+        first, second = (int(one.generate_state(1, np.uint64)[0]) >> 1 for one in (networks, synthesis))
+        return cls(torch.Generator().manual_seed(first), second)
+
+
+def _look(eyes: Eyes, frames: Frames, settings: VideoSettings) -> tuple[Look, ...]:
+    own = settings.min_confidence
+    return eyes.look(
+        frames,
+        min_confidence=eyes.min_confidence if own is None else own,
+        max_sources=settings.max_sources,
+        mute=settings.mute,
+    )
+
+
+def _scene(
+    times: tuple[Fraction, ...],
+    n_samples: int,
+    looks: Sequence[Look],
+    tracks: tuple[Track, ...],
+    target: FloatArray,
+) -> Scene:
+    ambiences = [look.ambience for look in looks]
+    return Scene(
+        seconds=Fraction(n_samples, SAMPLE_RATE),
+        times=times,
+        target=target,
+        tracks=tracks,
+        ambience=max(dict.fromkeys(ambiences), key=ambiences.count) if ambiences else None,  # commonest
+    )
 
 
 def _sightings(looks: Sequence[Look], tracking: Tracking) -> tuple[Sighting, ...]:
@@ -297,52 +387,18 @@ def _sightings(looks: Sequence[Look], tracking: Tracking) -> tuple[Sighting, ...
     )
 
 
-def _commonest(texts: Sequence[str | None]) -> str | None:
-    """The text that most frames agree on; None where most have none."""
-    return max(dict.fromkeys(texts), key=texts.count)
-
-
-def _generators(seed: int) -> tuple[torch.Generator, np.random.Generator]:
-    """Two independent streams of draws from one seed."""
-    networks, synthesis = np.random.SeedSequence(seed).spawn(2)
-    generator = torch.Generator().manual_seed(int(networks.generate_state(1, np.uint64)[0]) >> 1)
-    return generator, np.random.default_rng(synthesis)
-
-
-def _device(name: str) -> torch.device:
-    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if name == "auto":
-        name = next(device for device in ("cuda", "mps", "cpu") if available[device])
-    if not available.get(name, False):
-        there = ", ".join(device for device, is_there in available.items() if is_there)
-        raise ConfigurationError(f"device {name!r} is not there; expected one of: {there}. Use `auto`.")
-    return torch.device(name)
-
-
-def _bank_folder(bundle: Bundle, bank: str) -> Path:
-    """A bank by the name that the bundle gives it, or by its folder."""
-    if os.sep in bank:
-        return Path(bank)
-    return bundle.path("synthesis", bank)
+def _take(seen: _Seen, rendering: Rendering, seconds: Mapping[str, float]) -> Take:
+    return Take(
+        waveform=rendering.waveform,
+        scene=seen.scene,
+        sightings=seen.sightings,
+        picks=rendering.picks,
+        fit=rendering.fit,
+        seconds_spent=seconds,
+        warnings=rendering.warnings,
+        stems=rendering.stems,
+    )
 
 
 def _array(tensor: Tensor) -> FloatArray:
     return tensor.float().cpu().numpy()
-
-
-@contextmanager
-def _torch_threads(count: int) -> Iterator[None]:
-    """Run torch on `count` threads of the processor, and as before afterwards."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-@contextmanager
-def _timed(clock: dict[str, float], stage: str) -> Iterator[None]:
-    started = time.monotonic()
-    yield
-    clock[stage] = time.monotonic() - started

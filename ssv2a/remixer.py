@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 
@@ -26,11 +28,19 @@ class Styler(nn.Module):
         self.out_sigma = nn.Linear(width, config.clap_dim)
 
 
+@dataclass(frozen=True, slots=True)
+class Readers:
+    """What of the two prediction tokens does not depend on the slots."""
+
+    queries: Tensor  # [H, 2, d]
+    tokens: Tensor  # [2, embed_dim]: through the highway, with what they see of themselves
+
+
 class Remixer(nn.Module):
     """Slots of folds and CLIP vectors → Gaussian over CLAP; its samples are L2-normalised after the draw.
 
-    `forward` is `read(slots_context(all slots))`. The context is a sum over slots, so a caller that changes
-    one slot at a time may keep the sum of the others.
+    What the readers see is a sum over slots: a caller that changes one slot at a time may keep the readers
+    and the sum of the others.
     """
 
     def __init__(self, config: Ssv2aConfig) -> None:
@@ -39,18 +49,23 @@ class Remixer(nn.Module):
 
     def forward(self, folds: Tensor, clips: Tensor) -> Gaussian:
         """Folds [..., S, fold_dim] and CLIP vectors [..., S, clip_dim] → [..., clap_dim]."""
-        return self.read(self.slots_context(folds, clips))
+        readers = self.readers()
+        return self.predict(readers, self.seen(readers, folds, clips))
 
-    def slots_context(self, folds: Tensor, clips: Tensor) -> Tensor:
-        """The slots' share of the attention context: [..., S, ·] → [..., H, d, d]."""
+    def readers(self) -> Readers:
+        """The prediction tokens, ready to see slots."""
+        attention, tokens = self.styler.style_encoder.layer.esa, self.styler.pred_token
+        queries = attention.queries(tokens)
+        return Readers(queries, attention.highway(tokens) + attention.seen(queries, tokens))
+
+    def seen(self, readers: Readers, folds: Tensor, clips: Tensor) -> Tensor:
+        """What the readers see of some slots [..., S, ·], a sum over these: [..., 2, embed_dim]."""
         tokens = self.styler.in_proj(torch.cat((folds, clips), dim=-1))
-        return self.styler.style_encoder.layer.esa.context(tokens)
+        return self.styler.style_encoder.layer.esa.seen(readers.queries, tokens)
 
-    def read(self, slots_context: Tensor) -> Gaussian:
-        """What the prediction tokens make of the slots' context [..., H, d, d]: [..., clap_dim]."""
-        layer = self.styler.style_encoder.layer
-        context = slots_context + layer.esa.context(self.styler.pred_token)
-        predicted = layer.read(self.styler.pred_token, context)
+    def predict(self, readers: Readers, seen: Tensor) -> Gaussian:
+        """What the readers make of all slots together, [..., 2, embed_dim] → [..., clap_dim]."""
+        predicted = self.styler.style_encoder.layer.ffn(readers.tokens + seen)
         mu = self.styler.out_mu(self.styler.head_mu(predicted[..., 0, :]))
         log_sigma = self.styler.out_sigma(self.styler.head_sigma(predicted[..., 1, :]))
         return Gaussian(mu, log_sigma)

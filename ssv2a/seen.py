@@ -21,9 +21,19 @@ from ssv2a.embed.minilm import MiniLm
 from ssv2a.heard import Heard, HeardTable, caption_of
 from ssv2a.motion import CUT_SHOT, UNCHANGED, Motion, difference, motion, thumbnail
 from ssv2a.scenes import Rule, ambience, gather, pool, surface
-from ssv2a.types import MAX_SLOTS, WHOLE_PICTURE, Box, ByteArray, FloatArray, Frames, Region, Source
+from ssv2a.types import (
+    MAX_SLOTS,
+    SCENE,
+    WHOLE_PICTURE,
+    Box,
+    ByteArray,
+    FloatArray,
+    Frames,
+    Look,
+    Region,
+    Source,
+)
 
-SCENE = "scene"  # the label of sources that are the whole picture
 UNEXPLAINED = 0.5  # mass of a class of the whole picture from which it is a source beside the detector's
 ALONE = 0.35  # the same, where the detector found nothing
 SAME_THING = 0.5  # overlap above which two sources of one name and caption are one
@@ -36,18 +46,6 @@ NO_FEET = 0.985  # a box that ends lower than this has no feet in the picture
 AMBIENCE_WEIGHT = 0.5  # of the ambience in the scene's vector, beside probabilities
 
 _OBJECTS = frozenset({"animal", "vehicle", "instrument", "tool", "appliance", "sport"})
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """What is seen in one frame."""
-
-    time: Fraction  # seconds from the picture's first frame
-    scene: Source  # the whole picture; its caption is the ambience
-    ambience: str | None  # caption; None: nothing recognised
-    sources: tuple[Source, ...]  # the surest first; a caption of None is silent, for the picture only
-    reused: bool  # nothing had changed: the look before it, again
-    cut: bool  # the first of another shot than the look before it
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +104,14 @@ class Eyes:
         self._heard = heard
         self._rules = tuple(rules)
 
+    frame_size = None  # frames of any size, in their shape
+    min_confidence = 0.4
+
     def look(
         self,
         frames: Frames,
         *,
-        min_confidence: float = 0.4,
+        min_confidence: float = min_confidence,
         max_sources: int = MAX_SLOTS - 1,
         mute: frozenset[str] = frozenset(),
     ) -> tuple[Look, ...]:

@@ -21,8 +21,7 @@ from types import MappingProxyType
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from ssv2a.seen import SCENE, Look
-from ssv2a.types import Box, FloatArray, Source
+from ssv2a.types import SCENE, Box, FloatArray, Look, Source, Track
 
 BRIDGED = 2  # frames in a row that a source may be missing
 REACH = 0.35  # of the picture: how far from where it is expected a source may turn up
@@ -70,6 +69,13 @@ class Followed:
     centre_x: FloatArray  # [N] 0..1 (0 = left), where absent: the last known
     area: FloatArray  # [N] 0..1 of the picture, where absent: the last known
     count: int  # most such things at once
+
+    def track(self, clap: FloatArray) -> Track:
+        """The source with what it sounds like, [clap_dim]."""
+        return Track(
+            *(self.key, self.label, self.name, self.caption, clap),
+            *(self.presence, self.centre_x, self.area, self.count),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -22,8 +23,31 @@ ByteArray = NDArray[np.uint8]
 
 SAMPLE_RATE = 48_000  # Hz, of every waveform the package hands out
 MAX_SLOTS = 64  # slot 0 is the whole image, 1..63 are sources (SSV2A)
+SCENE = "scene"  # the label of sources that are the whole picture
+SOUND = "sound"  # the label of sources that are given as sound
 
 Kind = Literal["texture", "event"]
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """A source that is given, not seen: exactly one of text, image and audio."""
+
+    text: str | None = None
+    image: Path | None = None
+    audio: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Composition:
+    """Sources given by hand, 1 to 63 in all; equal ones are sources of their own."""
+
+    images: tuple[ByteArray, ...] = ()  # each [height, width, 3] RGB
+    texts: tuple[str, ...] = ()
+    sounds: tuple[FloatArray, ...] = ()  # each [channels, n_samples], SAMPLE_RATE
+
+    def __len__(self) -> int:
+        return len(self.images) + len(self.texts) + len(self.sounds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +58,10 @@ class VideoSettings:
     cycle_its: int = 64  # rounds of Cycle Mix after the first
     cycle_samples: int = 64  # remixed CLAPs per round
     candidates: int = 3  # renderings per chunk, the one nearest the target is kept
-    min_confidence: float = 0.4  # of a detection, 0..1
+    min_confidence: float | None = None  # of a detection, 0..1; None: the bundle's own
     max_sources: int = 16  # per frame, 1..63
     mute: frozenset[str] = frozenset()  # labels, names or sounds that must not sound
-    add: tuple[str, ...] = ()  # texts that always sound
+    add: tuple[Added, ...] = ()  # what always sounds, seen or not
     synthesis: Mapping[str, Any] = field(default_factory=dict)  # the synthesiser's own settings
 
 
@@ -98,11 +122,23 @@ class Source:
     """One possible sound source of one frame, after crop and label were weighed together."""
 
     box: Box
-    label: str  # the detector's name; "scene" for the whole image; "added" for a text of the profile
+    label: str  # the detector's name; "scene" for the whole image
     name: str  # the name that won (the classifier's or the detector's)
     caption: str | None  # what such a thing sounds like; None: it is silent
     confidence: float  # 0..1
     clip: FloatArray  # [clip_dim], L2-normalised
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What is seen in one frame."""
+
+    time: Fraction  # seconds from the picture's first frame
+    scene: Source  # the whole picture; its caption is the ambience
+    ambience: str | None  # caption; None: nothing recognised
+    sources: tuple[Source, ...]  # the surest first; a caption of None is silent, for the picture only
+    reused: bool  # nothing had changed: the look before it, again
+    cut: bool  # the first of another shot than the look before it
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +165,6 @@ class Scene:
     target: FloatArray  # [clap_dim], the aggregated CLAP
     tracks: tuple[Track, ...]
     ambience: str | None  # caption of the scene's ambience; None: nothing recognised
-    ambience_clap: FloatArray | None  # [clap_dim]
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,14 +190,28 @@ class Continuity:
 
 
 @dataclass(frozen=True, slots=True)
+class SoundRequest:
+    """What a synthesiser is asked for: the sound of one scene."""
+
+    scene: Scene
+    n_samples: int  # of the result, SAMPLE_RATE
+    seed: int  # of every draw; the same request gives the same samples, whatever else is asked with it
+    candidates: int = 3  # renderings tried; the one whose own CLAP lies nearest the target is kept
+    previous: Continuity | None = None  # of the chunk before
+    settings: Mapping[str, Any] = field(default_factory=dict)  # the synthesiser's own
+    stems: bool = False  # a waveform for each track as well
+
+
+@dataclass(frozen=True, slots=True)
 class Rendering:
-    """What a synthesiser hands back for one chunk."""
+    """What a synthesiser hands back for one scene."""
 
     waveform: FloatArray  # [channels, n_samples], SAMPLE_RATE
     picks: tuple[Pick, ...]
     fit: float  # cosine of the rendering's own CLAP with the target
-    continuity: Continuity
+    continuity: Continuity = Continuity()
     warnings: tuple[str, ...] = ()
+    stems: Mapping[int, FloatArray] = field(default_factory=dict)  # Track.key → [channels, n_samples]
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +238,7 @@ class Take:
     fit: float  # cosine of the take's own CLAP with the target
     seconds_spent: Mapping[str, float]  # stage name → wall seconds
     warnings: tuple[str, ...] = ()
+    stems: Mapping[int, FloatArray] = field(default_factory=dict)  # Track.key → [channels, n_samples]
 
     def with_stage(self, stage: str, seconds: float) -> Take:
         """Return the same take with one more stage in `seconds_spent`."""

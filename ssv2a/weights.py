@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import pickle
+import re
+import warnings
+import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +21,17 @@ from ssv2a.networks import Networks
 
 State = Mapping[str, Tensor]
 
+_LEFT_BY_TRAINERS = (  # names in released checkpoints that stand for no weights: none is imported or called
+    "numpy.core.multiarray.scalar",
+    "numpy._core.multiarray.scalar",
+    "numpy.dtype",
+    "packaging.version.Version",
+    "packaging.version._Version",
+    "packaging._structures.InfinityType",
+    "packaging._structures.NegativeInfinityType",
+    "pytorch_lightning.callbacks.model_checkpoint.ModelCheckpoint",
+)
+
 
 def load_released(config: Ssv2aConfig, ssv2a_path: Path, aggregator_path: Path) -> Networks:
     """Networks with the weights of a released `ssv2a.pth` and `agg.pth`, on the CPU, for inference.
@@ -28,7 +42,7 @@ def load_released(config: Ssv2aConfig, ssv2a_path: Path, aggregator_path: Path) 
     Raises:
         WeightsError: a file cannot be read, or names every key that is missing, unexpected or misshapen.
     """
-    content, aggregator = _unpickled(ssv2a_path), _unpickled(aggregator_path)
+    content, aggregator = read_checkpoint(ssv2a_path), read_checkpoint(aggregator_path)
     states: dict[str, State] = {"aggregator": aggregator}
     for name in ("manifold", "generator", "remixer"):
         states[name] = content.get(f"{name}_state", {})
@@ -50,7 +64,7 @@ def load_modules(modules: Mapping[str, nn.Module], path: Path) -> None:
     Raises:
         WeightsError: the file cannot be read, or names every key that is missing, unexpected or misshapen.
     """
-    _fill(modules, _read(path), str(path))
+    fill(modules, _read(path), str(path))
 
 
 def save_modules(modules: Mapping[str, nn.Module], path: Path) -> None:
@@ -76,11 +90,21 @@ def join_files(parts: Sequence[Path], path: Path) -> None:
 def _networks(config: Ssv2aConfig, states: Mapping[str, State], where: str) -> Networks:
     with torch.device("meta"):  # shapes only: every tensor comes from the checkpoint
         networks = Networks.untrained(config, seed=0)
-    _fill(networks.modules, states, where)
+    fill(networks.modules, states, where)
     return networks.for_inference("cpu")
 
 
-def _fill(modules: Mapping[str, nn.Module], states: Mapping[str, State], where: str) -> None:
+def fill(modules: Mapping[str, nn.Module], states: Mapping[str, State], where: str) -> None:
+    """Give networks, by name, the tensors of their states, as copies, numbers with a point in float32.
+
+    Args:
+        modules: the networks; on the meta device they need no memory of their own before.
+        states: their tensors, by the same names.
+        where: the file, for messages.
+
+    Raises:
+        WeightsError: names every key that is missing, unexpected or misshapen; no network was changed.
+    """
     faults = [f"{name}.*: unexpected" for name in states.keys() - modules.keys()]
     for name, module in modules.items():
         faults += _misfits(name, module.state_dict(), states.get(name, {}))
@@ -91,7 +115,10 @@ def _fill(modules: Mapping[str, nn.Module], states: Mapping[str, State], where: 
             )
         )
     for name, module in modules.items():
-        state = {key: tensor.to(torch.float32) for key, tensor in states[name].items()}
+        state = {
+            key: tensor.to(torch.float32 if tensor.is_floating_point() else tensor.dtype, copy=True)
+            for key, tensor in states[name].items()
+        }
         module.load_state_dict(state, assign=True)
 
 
@@ -132,13 +159,46 @@ def _write(tensors: dict[str, Tensor], path: Path) -> None:
     temporary.replace(path)
 
 
-def _unpickled(path: Path) -> Mapping[str, Any]:
+def read_checkpoint(path: Path) -> Mapping[str, Any]:
+    """A checkpoint's table, on the CPU; torch's tensors are read from the disk when they are used.
+
+    Only tensors and plain values are unpickled; what trainers leave beside them is passed over.
+    A `.safetensors` is read as what it is.
+
+    Raises:
+        WeightsError: the file cannot be read, holds anything else, or is no table.
+    """
+    if path.suffix == ".safetensors":
+        return _tensors(path)
+    lazily = zipfile.is_zipfile(path)  # files of torch before 1.6 are not
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, EOFError, RuntimeError, pickle.UnpicklingError) as error:
+        with (
+            torch.serialization.safe_globals([(_Unread, name) for name in _LEFT_BY_TRAINERS]),
+            warnings.catch_warnings(),
+        ):
+            warnings.filterwarnings("ignore", "Detected pickle protocol")  # it reads what it can, or refuses
+            content = torch.load(path, map_location="cpu", weights_only=True, mmap=lazily)
+    except pickle.UnpicklingError as error:
+        found = re.search(r"GLOBAL (\S+)", str(error))  # torch's own advice is to switch the check off
+        reason = f"it names {found[1]}, a piece of program, which was not run" if found else "it is none"
+        raise WeightsError(
+            f"{path}: cannot be read as a torch checkpoint of tensors and plain values: {reason}. "
+            "Fetch it again from where it was published."
+        ) from error
+    except (OSError, EOFError, RuntimeError) as error:
         raise WeightsError(
             f"{path}: cannot be read as a torch checkpoint: {error}. Fetch it again."
         ) from error
     if not isinstance(content, dict):
         raise WeightsError(f"{path}: expected a table of tensors, got {type(content).__name__}.")
     return content
+
+
+class _Unread:
+    """Takes the place of an object that nothing reads: any argument, any state, no effect."""
+
+    def __new__(cls, *_: object) -> _Unread:
+        return super().__new__(cls)
+
+    def __setstate__(self, _: object) -> None:
+        """Forget it."""

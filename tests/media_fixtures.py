@@ -76,7 +76,7 @@ def make_clip(
         write_wav(wav, noise(Fraction(count) / Fraction(rate), CHANNELS[audio]))
         args += [
             "-itsoffset",
-            f"{float(audio_delay):.6f}",
+            f"{float(audio_delay + _lost_delay(path, sound)):.6f}",
             "-i",
             ffmpeg.url(wav),
             "-map",
@@ -96,6 +96,12 @@ def make_clip(
     if rotation:
         set_rotation(path, rotation)
     return path
+
+
+def _lost_delay(path: Path, sound: str) -> Fraction:
+    """Seconds that an older Matroska muxer would put Opus early."""
+    lost = path.suffix in (".mkv", ".webm") and sound == "libopus" and not ffmpeg.adds_codec_delay()
+    return Fraction(312, RATE) if lost else Fraction(0)
 
 
 def numbered_frame(number: int, size: tuple[int, int] = (320, 180)) -> ByteArray:

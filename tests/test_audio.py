@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from media_fixtures import make_clip, noise, offset_of, trim_clip, write_wav
 
 from ssv2a.errors import FfmpegFailed, MediaError
-from ssv2a.media import audio
+from ssv2a.media import audio, ffmpeg
 from ssv2a.media.timeline import picture_timeline
 
 F = Fraction
@@ -49,6 +49,19 @@ def test_pcm_is_bit_exact_in_all_six_channels(tmp_path):
     clip = make_clip(tmp_path / "a.mov", seconds=1, audio="5.1")
     expected = np.round(noise(1, 6) * 32768) / 32768
     assert np.array_equal(decode(clip, channels=6), expected.astype(np.float32))
+
+
+@pytest.mark.parametrize("layout", ["quad", "3.1", "3.0", "6.1", "5.1(side)"])
+def test_channels_of_any_layout_stay_what_they_are(tmp_path, layout):
+    """By its number of channels alone ffmpeg would mix quad into 4.0, and 3.1 without its LFE."""
+    count = {"quad": 4, "3.1": 4, "3.0": 3, "6.1": 7, "5.1(side)": 6}[layout]
+    expected = np.round(noise(1, count) * 2**15) / 2**15
+    raw = expected.T.astype("<f4").tobytes()
+    named = f"channelmap=map={'|'.join(map(str, range(count)))}:channel_layout={layout}"
+    source = ["-f", "f32le", "-ar", "48000", "-ac", str(count), "-i", "pipe:0", "-af", named, "-c:a", "flac"]
+    ffmpeg.run([*source, ffmpeg.url(tmp_path / "a.mka")], timeout=30, stdin=raw)
+    got = decode(tmp_path / "a.mka", channels=count, layout=layout)
+    np.testing.assert_array_equal(got, expected.astype(np.float32))
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".avi", ".ts"])

@@ -6,6 +6,7 @@ import configparser
 import contextlib
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -18,20 +19,22 @@ from pathlib import Path
 
 import pytest
 from daemon_child import config_of, copier
+from loguru import logger
 
 from foley_daemon import daemon as daemon_module
 from foley_daemon import runner as runner_module
 from foley_daemon.aftercare import failure_report, move_to_done, remove_failure, write_failure
+from foley_daemon.config import Config, FolderSettings
 from foley_daemon.daemon import Daemon
 from foley_daemon.domain import Job, JobState, Output
-from foley_daemon.errors import ClipIncomplete, ClipUnreadable, ConfigError, DiskFull, EngineDied
+from foley_daemon.errors import ClipIncomplete, ClipUnreadable, ConfigError, DiskFull, EngineDied, FolderTaken
 from foley_daemon.identity import content_id
 from foley_daemon.ledger import Ledger, Retry
 from foley_daemon.notify import Notifier
 from foley_daemon.preflight import check_folders
 from foley_daemon.profile import Profile
 from foley_daemon.runner import Attempt, Process, exit_code_of, retry_of
-from foley_daemon.watched import WatchedFolder
+from foley_daemon.watched import LOCK_NAME, WatchedFolder
 from ssv2a.errors import BundleError, FramesUnreadable
 
 WHOLE = b"RIFF" + (4 + 8).to_bytes(4, "little") + b"AVI JUNK" + bytes(4)
@@ -336,6 +339,74 @@ def test_a_second_daemon_on_a_folder_is_refused(hot: Path, state: Path) -> None:
         with pytest.raises(ConfigError, match=r"another foley daemon \(process \d+\)"):
             once(hot, state)
     assert once(hot, state) == 0, "the lock went with the process"
+
+
+def test_a_daemon_with_another_ledger_leaves_the_folder_alone_and_does_the_others(
+    hot: Path, state: Path, tmp_path: Path
+) -> None:
+    free = tmp_path / "free"
+    free.mkdir()
+    profile(free, "")
+    drop(free)
+    with running(hot, state, 0.1):
+        drop(hot)
+        wait_for(lambda: outputs(hot) == ["foley/a_foley.avi"])
+        folders = tuple(FolderSettings(path=str(folder)) for folder in (hot, free))
+        config = Config(folders=folders, state=str(tmp_path / "other state"), free_space=0)
+        assert Daemon(config, copier(0), bundle_id=lambda _: "bundle").run(once=True) == 6
+    assert outputs(free) == ["foley/a_foley.avi"]
+    assert outputs(hot) == ["foley/a_foley.avi"], "made once"
+    assert not (hot / LOCK_NAME).exists()
+
+
+def test_a_daemon_takes_over_from_one_that_is_killed(
+    hot: Path, state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(daemon_module, "POLL_SECONDS", 0.2)
+    drop(hot)
+    with running(hot, state, 60) as first:
+        wait_for(lambda: state_of(state) == [JobState.RUNNING])
+        second = Daemon(config_of(hot, tmp_path / "other"), copier(0), bundle_id=lambda _: "bundle")
+        thread = threading.Thread(target=second.run)
+        thread.start()
+        try:
+            wait_for(lambda: bool(second._places[0].trouble))
+            assert re.search(rf"\(process {first.pid} on .+\)", second._places[0].trouble)
+            assert outputs(hot) == []
+            first.kill()
+            wait_for(lambda: outputs(hot) == ["foley/a_foley.avi"])
+        finally:
+            second.stop()
+            thread.join(15)
+
+
+def test_a_folder_is_one_daemons_until_it_gives_it_up(hot: Path) -> None:
+    first, second = (WatchedFolder(hot, lambda: Profile()) for _ in range(2))
+    first.take()
+    with pytest.raises(FolderTaken, match="another foley daemon"):
+        second.take()
+    (hot / LOCK_NAME).unlink()  # somebody tidies up: whoever looks first has it
+    first.take()
+    with pytest.raises(FolderTaken):
+        second.take()
+    first.give_up()
+    second.take()
+    with pytest.raises(FolderTaken):
+        first.take()
+    second.give_up()
+    assert not (hot / LOCK_NAME).exists()
+
+
+def test_a_folder_that_cannot_be_locked_is_watched_with_a_warning(hot: Path, state: Path) -> None:
+    (hot / LOCK_NAME).mkdir()
+    drop(hot)
+    warnings: list[str] = []
+    sink = logger.add(lambda line: warnings.append(str(line)), level="WARNING", format="{message}")
+    assert once(hot, state) == 0
+    logger.remove(sink)
+    assert outputs(hot) == ["foley/a_foley.avi"]
+    assert [line for line in warnings if "cannot be locked" in line] == warnings
+    assert len(warnings) == 1
 
 
 # ---- real processes ----

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from quick_engine import quick_engine
 
 from foley_daemon.domain import SAMPLE_RATE, Loudness, Plan
 from foley_daemon.dynamics import Ducker, Limiter
 from foley_daemon.levels import Measured, Meter, decide_level
 from foley_daemon.mix import Joiner, Mixer, apply_gain, into_layout, pan
 from foley_daemon.plan import plan_chunks
+from foley_daemon.probe import probe, sound_outside
+from foley_daemon.profile import Profile
+from foley_daemon.rendering import HARDLY_CUT, cut_warnings
+from foley_daemon.worker import process_clip
+from ssv2a.media import ffmpeg
 from ssv2a.types import FloatArray
 
 
@@ -219,3 +227,64 @@ def test_a_clip_too_short_for_r128_is_levelled_by_its_power() -> None:
     loud = apply_gain(quiet, level.gain_db)
     assert measured(loud).lufs == pytest.approx(-30.0, abs=0.1)
     assert measured(loud).peak_dbtp == pytest.approx(20 * np.log10(np.max(np.abs(loud))), abs=1e-3)
+
+
+# ---- what of the original is not in the mix ----
+
+
+def film(path: Path, seconds: str, sound: str, *options: str) -> Path:
+    picture = f"color=gray:size=64x36:rate=25:duration={seconds}"
+    tone = f"sine=frequency=440:sample_rate=48000:duration={sound}"
+    inputs = ["-f", "lavfi", "-i", picture, *options, "-f", "lavfi", "-i", tone]
+    codecs = VIDEO_AND_SOUND[path.suffix]
+    args = [*inputs, "-map", "0:v", "-map", "1:a", "-c:v", codecs[0], "-c:a", codecs[1]]
+    ffmpeg.run([*args, "-pix_fmt", "yuv420p", "-y", ffmpeg.url(path)], timeout=60)
+    return path
+
+
+VIDEO_AND_SOUND = {
+    ".mp4": ("libx264", "aac"),
+    ".mov": ("libx264", "pcm_s16le"),
+    ".mkv": ("libx264", "libopus"),
+    ".avi": ("mpeg4", "pcm_s16le"),
+    ".ts": ("libx264", "aac"),
+}
+
+
+@pytest.mark.parametrize("suffix", VIDEO_AND_SOUND)
+def test_a_sound_that_goes_on_after_the_picture_is_measured(tmp_path: Path, suffix: str) -> None:
+    clip = probe(film(tmp_path / f"a{suffix}", "2", "3.5"))
+    before, after = sound_outside(clip, clip.audio[0])
+    assert float(after) == pytest.approx(1.5, abs=0.03)
+    assert before <= HARDLY_CUT
+    (warning,) = cut_warnings(before, after)
+    assert re.search(r"goes on for 1\.(49|5\d) s after the picture", warning)
+
+
+@pytest.mark.parametrize("suffix", VIDEO_AND_SOUND)
+def test_a_sound_as_long_as_the_picture_or_shorter_is_no_warning(tmp_path: Path, suffix: str) -> None:
+    for sound in ("2", "0.5"):
+        clip = probe(film(tmp_path / f"a{suffix}", "2", sound))
+        assert cut_warnings(*sound_outside(clip, clip.audio[0])) == ()
+
+
+def test_a_sound_that_begins_before_the_picture_is_measured(tmp_path: Path) -> None:
+    clip = probe(film(tmp_path / "a.mkv", "2", "2", "-itsoffset", "-0.5"))
+    before, after = sound_outside(clip, clip.audio[0])
+    assert float(before) == pytest.approx(0.5, abs=0.03)
+    assert after == 0
+    (warning,) = cut_warnings(before, after)
+    assert "begins 0.5" in warning
+
+
+@pytest.mark.parametrize(
+    ("mode", "told"), [("mix", True), ("duck", True), ("track", False), ("replace", False)]
+)
+def test_a_mix_says_what_of_the_original_is_not_in_it(tmp_path: Path, mode: str, told: bool) -> None:
+    path = film(tmp_path / "a.mov", "2", "3")
+    profile = Profile.model_validate({"mix": {"mode": mode}})
+    output = process_clip(path, profile, engine=quick_engine())
+    assert any("goes on for 1.00 s" in warning for warning in output.warnings) is told
+    assert ("goes on for 1.00 s" in output.report.read_text()) is told
+    (foley, *_) = probe(output.files[0]).audio[::-1]
+    assert sound_outside(probe(output.files[0]), foley)[1] < HARDLY_CUT

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from media_fixtures import make_clip, trim_clip
+from media_fixtures import make_clip, noise, trim_clip
 from mux_media import add_sound, decoded, packets, render_for, samples_late, streams
 
+from foley_daemon.contents import read_contents
 from foley_daemon.probe import probe
 from ssv2a.media import ffmpeg
 
@@ -115,6 +116,55 @@ def test_a_picture_that_starts_after_its_sound(tmp_path: Path, suffix: str, code
     ffmpeg.run([*args, ffmpeg.url(clip)], timeout=30)
     assert probe(clip).picture_start > Fraction(4, 10)
     check_clip(clip, tmp_path / f"out{suffix}", codec)
+
+
+def with_opus(tmp_path: Path, name: str, pre_skip: int) -> Path:
+    """A clip whose sound is noise(2) in Opus; another pre-skip is written into the header that has it."""
+    codec = None if name.endswith(".webm") else "mpeg4"
+    clip = make_clip(
+        tmp_path / name, seconds=2, size=SMALL, audio="stereo", codec=codec, audio_codec="libopus"
+    )
+    if pre_skip != 312:
+        data = bytearray(clip.read_bytes())
+        place = data.index(b"dOps") + 6  # OpusSpecificBox: version, channels, pre-skip
+        data[place : place + 2] = pre_skip.to_bytes(2, "big")
+        clip.write_bytes(data)
+    return clip
+
+
+@pytest.mark.parametrize(
+    ("name", "suffix", "pre_skip"),
+    [
+        ("a.webm", ".webm", 312),
+        ("a.webm", ".mkv", 312),
+        ("a.mkv", ".mp4", 312),
+        ("a.mp4", ".mp4", 312),
+        ("a.mp4", ".mkv", 312),
+        ("a.mp4", ".mkv", 3840),
+    ],
+)
+def test_a_copied_opus_track_stays_where_it_was(
+    tmp_path: Path, name: str, suffix: str, pre_skip: int
+) -> None:
+    clip = with_opus(tmp_path, name, pre_skip)
+    assert read_contents(clip).streams[1].pre_skip == pre_skip
+    result = add_sound(clip, tmp_path / f"out{suffix}")
+    original = noise(2)
+    assert packets(result.file, 1) == packets(clip, 1)
+    moved = samples_late(result.file, 1, original) - samples_late(clip, 1, original)
+    assert abs(moved) <= 48
+    assert abs(samples_late(result.file, 2, render_for(clip))) <= BAR[suffix]
+
+
+@pytest.mark.parametrize("rate", [48_000, 16_000])
+def test_a_track_converted_to_opus_stays_where_it_was(tmp_path: Path, rate: int) -> None:
+    options = ("-ar", str(rate), "-af", "lowpass=6000")
+    clip = make_clip(
+        tmp_path / "a.mkv", seconds=2, size=SMALL, audio="stereo", codec="libvpx", options=options
+    )
+    result = add_sound(clip, tmp_path / "out.webm")
+    assert [stream["codec_name"] for stream in streams(result.file, "audio")] == ["opus", "opus"]
+    assert abs(samples_late(result.file, 1, noise(2))) <= 48
 
 
 def test_a_transport_stream_keeps_its_clock(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from parity_rule import DATA
+from parity_rule import released_json
 from typer.testing import CliRunner
 
 from ssv2a.bundle import Bundle
@@ -30,7 +30,7 @@ SETTINGS = LoopSettings(steps=120, learning_rate=5e-3, warmup=5, ema_decay=0.9, 
 
 
 def toy_json() -> dict[str, Any]:
-    content: dict[str, Any] = json.loads((DATA / "ssv2a.json").read_text())
+    content = released_json()
     content |= {"clip_dim": CLIP, "clap_dim": CLAP, "manifold_dim": 16}
     for part in ("manifold", "generator"):
         content[part] |= {"layers": [16, 32, 32], "dropout": 0.0}

@@ -1,6 +1,5 @@
 """The networks have the released shapes and laws, and their checkpoints fit or say why not."""
 
-import json
 import math
 import os
 from pathlib import Path
@@ -8,12 +7,13 @@ from typing import Any
 
 import pytest
 import torch
-from parity_rule import DATA, draw, released_config, released_shapes, rule_made, tiny_config, unit
+from parity_rule import released_config, released_json, released_shapes, rule_made, tiny_config
 
 from ssv2a.config import Ssv2aConfig
 from ssv2a.errors import ConfigurationError, InputError, WeightsError
 from ssv2a.layers import Gaussian
 from ssv2a.networks import Networks
+from ssv2a.parity import draw, unit, write_checkpoints
 from ssv2a.weights import load_modules, load_networks, load_released, save_modules
 
 
@@ -104,11 +104,6 @@ def test_a_source_alone_has_a_unit_clap_that_its_seed_fixes(tiny: Networks) -> N
 # --- configuration
 
 
-def released_json() -> dict[str, Any]:
-    content: dict[str, Any] = json.loads((DATA / "ssv2a.json").read_text())
-    return content
-
-
 def changed(path: str, value: Any) -> dict[str, Any]:
     content = released_json()
     *sections, key = path.split(".")
@@ -163,11 +158,7 @@ def test_a_missing_key_and_a_missing_file_are_named(tmp_path: Path) -> None:
 
 
 def released_pair(networks: Networks, folder: Path) -> tuple[Path, Path]:
-    states = {
-        f"{name}_state": networks.modules[name].state_dict() for name in ("manifold", "generator", "remixer")
-    }
-    torch.save({"timestamp": "2024", **states}, folder / "ssv2a.pth")
-    torch.save(networks.aggregator.state_dict(), folder / "agg.pth")
+    write_checkpoints(networks, folder)
     return folder / "ssv2a.pth", folder / "agg.pth"
 
 

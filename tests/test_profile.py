@@ -1,6 +1,7 @@
 """Profiles: strict reading with every fault at once, inheritance, exact times, generated documents."""
 
 import re
+import shutil
 from fractions import Fraction
 from pathlib import Path
 
@@ -18,8 +19,9 @@ from foley_daemon.profile import (
     profile_names,
     shipped_folder,
 )
-from foley_daemon.schema import parse_seconds, yaml_text
+from foley_daemon.schema import group_of, parse_seconds, yaml_text
 from foley_daemon.yaml_tree import plain, read_tree
+from ssv2a.types import Added
 
 ROOT = Path(__file__).parent.parent
 
@@ -115,6 +117,7 @@ def test_every_fault_comes_at_once_with_line_and_remedy(tmp_path):
         ("chunks:\n  seconds: .inf\n", 2, "not a duration"),
         ("chunks:\n  seconds: 1e999\n", 2, "out of range"),
         ("model:\n  seed: 1.0\n", 2, "whole number"),
+        ("model:\n  low_memory: maybe\n", 2, "expected true or false, got maybe"),
         ("sources:\n  add: ['']\n", 2, "empty"),
         ("output:\n  folder: _failed\n", 2, "keeps for itself"),
         ("output:\n  name: '{stem}{ext}{seed'\n", 2, "not a template"),
@@ -122,6 +125,13 @@ def test_every_fault_comes_at_once_with_line_and_remedy(tmp_path):
         ("mix:\n  mode: sidecar\noutput:\n  codec: aac\n", 4, "a sidecar is a WAV file"),
         ("sources:\n  mute: [Rain]\n  add: [rain]\n", 3, "muted too"),
         ("sources:\n  max: 63\n  add: [rain]\n", 2, "at most 63, got 63 and 1"),
+        ("sources:\n  add: rain\n", 2, "expected a list of texts, {image: FILE} and {audio: FILE}, got rain"),
+        ("sources:\n  add:\n  - rain\n  - 7\n", 4, "got 7"),
+        ("sources:\n  add:\n  - rain\n  - {}\n", 4, "expected one of text, image and audio, got none"),
+        ("sources:\n  add:\n  - {sound: a.wav}\n", 3, "unknown key; expected one of text, image, audio"),
+        ("sources:\n  add:\n  - rain\n  - image:\n      ./no.png\n", 4, "no such file; expected the path"),
+        ("sources:\n  add:\n  - audio: ./no.wav\n    text: wind\n", 3, "no such file"),
+        ("sources:\n  mute: [Rain]\n  add: [{text: rain}]\n", 3, "muted too"),
     ],
 )
 def test_single_faults(tmp_path, text, line, says):
@@ -224,6 +234,12 @@ def test_paths_are_relative_to_the_file_they_stand_in(tmp_path):
     assert profile.model.bundle == "mini"
 
 
+def test_what_is_not_written_is_left_to_the_bundle_and_its_synthesiser(tmp_path):
+    profile = load_profile(write(tmp_path / "a.yaml", "model: {synthesis: {steps: 50, sampler: faithful}}\n"))
+    assert (profile.model.frames, profile.sources.min_confidence) == (None, None)
+    assert profile.model.synthesis.model_dump(exclude_none=True) == {"steps": 50, "sampler": "faithful"}
+
+
 @pytest.mark.parametrize("odd", ["'~nosuchuser/x'", r'"./a\0b"', f"./{'x' * 300}", "~/x"])
 @pytest.mark.parametrize("key", ["extends: {}", "model: {{bank: {}}}", "output: {{folder: {}}}"])
 def test_no_path_is_too_odd_to_be_answered(tmp_path, key, odd):
@@ -298,7 +314,9 @@ def test_any_text_is_a_profile_or_a_readable_error(tmp_path_factory, text):
 def test_the_sound_does_not_depend_on_level_device_or_order_of_muting():
     base = Profile()
     louder = base.model_copy(update={"mix": base.mix.model_copy(update={"level": 0.0})})
-    elsewhere = base.model_copy(update={"model": base.model.model_copy(update={"device": "cuda"})})
+    elsewhere = base.model_copy(
+        update={"model": base.model.model_copy(update={"device": "cuda", "low_memory": True})}
+    )
     assert louder.sound_fields() == elsewhere.sound_fields() == base.sound_fields()
     assert louder.publish_fields() != base.publish_fields() == elsewhere.publish_fields()
     one, other = (
@@ -306,6 +324,51 @@ def test_the_sound_does_not_depend_on_level_device_or_order_of_muting():
         for mute in (("Dog", "clock"), ("clock", "dog"))
     )
     assert one.sound_fields() == other.sound_fields() != base.sound_fields()
+
+
+def test_sources_are_added_as_words_pictures_and_sounds(tmp_path):
+    write(tmp_path / "house" / "door.png", "a picture")
+    write(tmp_path / "house" / "base.yaml", "sources: {add: [rain, {text: wind}, {image: door.png}]}\n")
+    profile = load_profile(write(tmp_path / "hot" / "foley.yaml", "extends: ../house/base.yaml\n"))
+    added = [one.added() for one in profile.sources.add]
+    assert added == [Added(text="rain"), Added(text="wind"), Added(image=tmp_path / "house" / "door.png")]
+
+
+def test_one_item_is_one_source(tmp_path):
+    write(tmp_path / "door.png", "")
+    write(tmp_path / "door.wav", "")
+    text = "sources:\n  add:\n  - image: door.png\n    audio: door.wav\n"
+    found = faults(write(tmp_path / "foley.yaml", text))
+    assert len(found) == 1
+    assert "expected one of text, image and audio, got image and audio" in found[0]
+
+
+def test_the_content_of_an_added_file_changes_the_sound_and_its_name_does_not(tmp_path):
+    def fields(name: str) -> object:
+        text = f"sources: {{add: [rain, {{audio: {name}}}]}}\n"
+        return load_profile(write(tmp_path / "foley.yaml", text)).sound_fields()["sources"]
+
+    one = write(tmp_path / "one.wav", "a" * 300_000)
+    first = fields("one.wav")
+    shutil.copy(one, tmp_path / "two.wav")
+    assert fields("two.wav") == first
+    one.write_text("a" * 150_000 + "b" + "a" * 149_999)  # as long as it was, and changed in the middle
+    assert fields("one.wav") != first
+    profile = load_profile(tmp_path / "foley.yaml")
+    one.unlink()
+    with pytest.raises(ConfigError, match=r"one\.wav: cannot be read: No such file"):
+        profile.sound_fields()
+
+
+def test_a_picture_is_not_a_sound(tmp_path):
+    write(tmp_path / "thing", "content")
+    kinds = [
+        load_profile(
+            write(tmp_path / "foley.yaml", f"sources: {{add: [{{{kind}: thing}}]}}\n")
+        ).sound_fields()
+        for kind in ("image", "audio")
+    ]
+    assert kinds[0] != kinds[1]
 
 
 def test_the_profiles_name_matters_to_the_result_only_where_it_is_written_into_it():
@@ -318,14 +381,26 @@ def test_the_profiles_name_matters_to_the_result_only_where_it_is_written_into_i
 def test_sample_holds_every_key_and_parses_to_the_defaults(tmp_path):
     path = write(tmp_path / "sample.yaml", schema_docs.sample())
     assert load_profile(path) == Profile()
-    written = plain(read_tree(path))
-    expected = Profile().model_dump()
-    del expected["extends"]  # its default is nothing; the sample shows it in a comment
-    assert _keys(written) == _keys(expected)
+    assert _keys(plain(read_tree(path))) == _keys(Profile().model_dump())
+    for key in _unset(Profile):
+        assert re.search(rf"^ *# {key}: ", path.read_text(encoding="utf-8"), re.MULTILINE), key
 
 
 def _keys(value):
-    return {key: _keys(item) for key, item in value.items()} if isinstance(value, dict) else None
+    """The keys that have a value; a group without any has none."""
+    if not isinstance(value, dict):
+        return True
+    kept = {key: _keys(item) for key, item in value.items() if item is not None}
+    return {key: item for key, item in kept.items() if item}
+
+
+def _unset(schema):
+    """The keys whose default is nothing; the sample shows them in comments."""
+    for name, field in schema.model_fields.items():
+        if group := group_of(field):
+            yield from _unset(group)
+        elif field.default is None:
+            yield name
 
 
 def test_generated_files_are_as_the_code_writes_them():
@@ -341,6 +416,8 @@ def test_examples_of_the_documentation_are_valid(tmp_path):
     blocks = re.findall(r"```yaml\n(.*?)```", schema_docs.profiles_page(), re.DOTALL)
     assert len(blocks) >= 3
     for block in blocks:
+        for file in re.findall(r"(?:image|audio): (\./\S+)", block):
+            write(tmp_path / file, "")
         assert load_profile(write(tmp_path / "foley.yaml", block)) != Profile()
 
 

@@ -12,8 +12,8 @@ from ssv2a.embed.conse import blend, judge, weigh_classes
 from ssv2a.errors import BundleError, InputError
 from ssv2a.motion import Motion, motion, thumbnail
 from ssv2a.scenes import ambience, gather, load_scenes, surface
-from ssv2a.seen import Eyes, Look
-from ssv2a.types import Box, ByteArray, FloatArray, Region
+from ssv2a.seen import Eyes
+from ssv2a.types import Box, ByteArray, FloatArray, Look, Region
 
 
 def odds_of(**masses: float) -> FloatArray:

@@ -12,16 +12,17 @@ import numpy as np
 import pytest
 
 from ssv2a.bundle import Bundle
+from ssv2a.chain import Chain
 from ssv2a.config import Ssv2aConfig
 from ssv2a.embed.clap import MiniClap
 from ssv2a.embed.minilm import MiniLm
 from ssv2a.heard import HeardTable, load_heard
+from ssv2a.on_demand import OnDemand
 from ssv2a.pipeline import Ssv2a, VideoState
-from ssv2a.seen import Look
 from ssv2a.soundbank.bank import Bank
 from ssv2a.soundbank.choice import nearest
 from ssv2a.synthesis.soundbank import SoundBank
-from ssv2a.types import SAMPLE_RATE, WHOLE_PICTURE, Box, Frames, Source, Take, VideoSettings
+from ssv2a.types import SAMPLE_RATE, WHOLE_PICTURE, Added, Box, Frames, Look, Source, Take, VideoSettings
 from ssv2a.weights import load_networks
 
 SECONDS = 4
@@ -78,6 +79,9 @@ def text(bundle: Bundle) -> MiniLm:
 class Stub:
     """Eyes that always see the same sources."""
 
+    frame_size = None
+    min_confidence = 0.4
+
     def __init__(self) -> None:
         self.sources: tuple[Source, ...] = ()
         self.scene: Source | None = None
@@ -101,7 +105,8 @@ def model(bundle: Bundle, text: MiniLm, eyes: Stub) -> Ssv2a:
     networks = load_networks(config, bundle.path("ssv2a", "weights")).for_inference("cpu")
     clap = MiniClap.load(bundle.path("clap", "weights"))
     bank = SoundBank(Bank.open(bundle.path("synthesis", "default")), clap, text)
-    return Ssv2a(bundle.id, eyes, text, networks, clap, bank)  # type: ignore[arg-type]
+    parts = [OnDemand(lambda part=part: part) for part in (eyes, text, clap, networks, bank)]
+    return Ssv2a(Chain(bundle.id, *parts, models=()))
 
 
 def source(text: MiniLm, name: str, caption: str | None, box: Box) -> Source:
@@ -179,6 +184,6 @@ def test_a_text_that_is_added_sounds_too(model: Ssv2a, eyes: Stub, text: MiniLm)
     dog = source(text, "dog", "a dog barking", Box(0.3, 0.3, 0.7, 0.7))
     eyes.sources, eyes.scene = (dog,), dog
     frames = Frames(np.zeros((4, 8, 8, 3), np.uint8), tuple(Fraction(n) for n in range(4)))
-    settings = VideoSettings(cycle_its=4, cycle_samples=8, add=("heavy rain on a tin roof",))
+    settings = VideoSettings(cycle_its=4, cycle_samples=8, add=(Added(text="heavy rain on a tin roof"),))
     take, _ = model.video(frames, 2 * SAMPLE_RATE, start=Fraction(0), seed=1, settings=settings)
     assert {"dog_bark", "rain"} <= {pick.sound for pick in take.picks}

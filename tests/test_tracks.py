@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ssv2a.seen import Look
 from ssv2a.tracks import Followed, follow
-from ssv2a.types import WHOLE_PICTURE, Box, Source
+from ssv2a.types import WHOLE_PICTURE, Box, Look, Source
 
 _CAPTIONS = {"dog": "a dog barking", "cat": "a cat meowing", "car": "a car driving past", "chair": None}
 

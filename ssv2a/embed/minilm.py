@@ -41,8 +41,8 @@ class MiniLm:
         self._known: dict[str, FloatArray] = {}
         self._lock = Lock()
 
-    def embed(self, texts: Sequence[str]) -> FloatArray:
-        """Sentence vectors [n, 384], L2-normalised; each depends on its own text alone.
+    def embed(self, texts: Sequence[str], *, seed: int = 0) -> FloatArray:  # noqa: ARG002
+        """Sentence vectors [n, 384], L2-normalised; each depends on its own text alone, none on a draw.
 
         Raises:
             InputError: a text is empty.

@@ -26,6 +26,7 @@ from ssv2a.types import SAMPLE_RATE, FloatArray
 _TIMEOUT = 120.0  # seconds that ffmpeg may need for one block
 _GATE = -70.0  # LUFS, absolute gate of BS.1770: ebur128 says it where nothing passed
 _NO_SPACE = 1 << 20  # bytes; a disk with less takes no block
+_LAYOUT = re.compile(r"(?!unknown)[A-Za-z0-9.()+]+")  # "quad", "5.1(side)", "FL+FR+LFE"; not "4 channels"
 _LEAD_IN = 2  # seconds decoded before a start point: decoders and seeking need a run-up
 
 
@@ -34,6 +35,7 @@ def blocks(
     *,
     stream: int | None = None,
     channels: int = 2,
+    layout: str | None = None,
     origin: Fraction = Fraction(0),
     start: Fraction | None = None,
     seconds: Fraction | None = None,
@@ -43,13 +45,15 @@ def blocks(
     """Decode one audio stream so that sample 0 lies at `origin` + `start`.
 
     Sound that starts later is preceded by silence, sound that starts earlier is cut, gaps in the
-    timestamps are filled. At 48 kHz and with the stream's own channels the samples are the
-    decoder's, bit for bit.
+    timestamps are filled. At 48 kHz and with the stream's own channels and layout the samples are
+    the decoder's, bit for bit.
 
     Args:
         path: the clip or sound file.
         stream: stream index in the file; None: the first audio stream.
         channels: of the result; ffmpeg's own down- or up-mix where the stream has others.
+        layout: of the result, as ffprobe names it; without it ffmpeg's usual one for so many channels,
+            into which it mixes a stream of another: four channels are 4.0 and not quad.
         origin: container timestamp in seconds, mostly the picture's first frame.
         start: seconds from `origin`.
         seconds: length of the result: exactly round(seconds · sample_rate) samples, padded with
@@ -68,7 +72,7 @@ def blocks(
     total = None if seconds is None else round(seconds * sample_rate)
     done = 0
     with ffmpeg.stream_out(
-        _decode_args(path, stream, channels, first, start, sample_rate), timeout=_TIMEOUT
+        _decode_args(path, stream, channels, layout, first, start, sample_rate), timeout=_TIMEOUT
     ) as pipe:
         while total is None or done < total:
             wanted = block if total is None else min(block, total - done)
@@ -82,17 +86,26 @@ def blocks(
 
 
 def _decode_args(
-    path: Path, stream: int | None, channels: int, first: Fraction, start: Fraction | None, sample_rate: int
+    path: Path,
+    stream: int | None,
+    channels: int,
+    layout: str | None,
+    first: Fraction,
+    start: Fraction | None,
+    sample_rate: int,
 ) -> list[str]:
     """The arguments; -copyts keeps container timestamps, `first_pts` counts output samples."""
     seek = []
     if start is not None and start > _LEAD_IN:
         seek = ["-noaccurate_seek", "-seek_timestamp", "1", "-ss", f"{float(first - _LEAD_IN):.6f}"]
+    filters = f"aresample={sample_rate}:async=1:first_pts={round(first * sample_rate)}"
+    count = ["-ac", str(channels)]
+    if layout is not None and _LAYOUT.fullmatch(layout):
+        filters, count = f"{filters},aformat=channel_layouts={layout}", []
     return [
         *("-copyts", *seek, "-i", ffmpeg.url(path)),
         *("-map", "0:a:0" if stream is None else f"0:{stream}"),
-        *("-af", f"aresample={sample_rate}:async=1:first_pts={round(first * sample_rate)}"),
-        *("-ac", str(channels), "-f", "f32le", "pipe:1"),
+        *("-af", filters, *count, "-f", "f32le", "pipe:1"),
     ]
 
 

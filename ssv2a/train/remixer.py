@@ -160,11 +160,12 @@ class RemixerTask:
 def remix(network: Remixer, folds: Tensor, clips: Tensor) -> Gaussian:
     """The remixer over 64 slots: the last of `clips` [B, SLOTS, clip_dim] stands for all further ones.
 
-    They are empty, so each adds the same share to the context, but for the noise of its fold.
+    They are empty, so each adds the same share to what is seen, but for the noise of its fold.
     """
-    context = network.slots_context(folds, clips)
-    further = network.slots_context(folds[:, -1:], clips[:, -1:])
-    return network.read(context + (MAX_SLOTS - clips.shape[1]) * further)
+    readers = network.readers()
+    seen = network.seen(readers, folds, clips)
+    further = network.seen(readers, folds[:, -1:], clips[:, -1:])
+    return network.predict(readers, seen + (MAX_SLOTS - clips.shape[1]) * further)
 
 
 def found_first(book: SourceBook, images: Images, claps: Tensor) -> float:

@@ -1,0 +1,161 @@
+"""`Studio`: a bundle and the options of one call. Files go in, takes come out and are written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ssv2a.bundle import Bundle
+from ssv2a.cli_results import Facts, write_take
+from ssv2a.images import read_image
+from ssv2a.media.frames import FrameReader
+from ssv2a.media.timeline import Timeline, picture_timeline
+from ssv2a.pipeline import Ssv2a
+from ssv2a.types import SAMPLE_RATE, ByteArray, Composition, Take
+
+if TYPE_CHECKING:
+    from ssv2a.cli_batch import Batch
+    from ssv2a.cli_sound import SoundOptions
+
+SECONDS = Fraction(10)  # by default: what the networks were trained on
+FRAME_SIDE = 640  # pixels: longer side of a clip's frames, where the bundle does not stretch them
+COMPOSITION = "composition"
+_REPORTED = ("var_samples", "cycle_its", "cycle_samples", "candidates", "min_confidence", "synthesis")
+
+
+class Studio:
+    """Every input is drawn with the same seed: its sound depends on none of the others.
+
+    Args:
+        options: of the call.
+        batch: is told what is begun, done and failed.
+
+    Raises:
+        BundleError: the bundle or the bank is missing or not whole.
+        WeightsError: a checkpoint does not fit its network.
+        ConfigurationError: a setting of the synthesiser, or the device, means nothing.
+    """
+
+    def __init__(self, options: SoundOptions, batch: Batch) -> None:
+        self._options = options
+        self._batch = batch
+        self._settings = options.settings
+        self._bundle = Bundle.open(options.bundle)
+        self._model = Ssv2a.load(
+            options.bundle, bank=options.bank, device=options.device, low_memory=options.low_memory
+        )
+        self._model.check(self._settings.synthesis)
+        self._model.on_step = batch.step
+
+    def images(self, names: Mapping[Path, str], together: int) -> None:
+        """A take for each picture.
+
+        Args:
+            names: of the results, by picture.
+            together: pictures that are computed at once.
+        """
+        paths = iter(names)
+        while group := list(islice(paths, together)):
+            pictures: dict[Path, ByteArray] = {}
+            for path in group:
+                self._batch.begin(path)
+                with self._batch.tried(path):
+                    pictures[path] = read_image(path)
+            with self._batch.tried(", ".join(map(str, pictures))):
+                takes = self._image_takes(pictures) if pictures else []
+                for path, take in zip(pictures, takes, strict=True):
+                    with self._batch.tried(path):
+                        self._write(self._options.out, names[path], take, [{"image": str(path)}])
+
+    def clips(self, names: Mapping[Path, str]) -> None:
+        """A take for each clip; `names`: of the results."""
+        for path, name in names.items():
+            self._batch.begin(path)
+            with self._batch.tried(path):
+                self._write(self._options.out, name, self._clip_take(path), [{"video": str(path)}])
+
+    def composition(self, parts: Composition, inputs: Sequence[Mapping[str, str]]) -> None:
+        """One take of all parts; `inputs`: how they are called in the report."""
+        self._batch.begin(COMPOSITION)
+        out, name = self._options.out, COMPOSITION
+        if out.suffix.lower() == ".wav" and not out.is_dir():
+            out, name = out.parent, out.stem
+        with self._batch.tried(COMPOSITION):
+            take = self._model.compose(
+                parts,
+                self._samples(SECONDS),
+                seed=self._options.seed,
+                settings=self._settings,
+                stems=self._options.tracks,
+            )
+            self._write(out, name, take, inputs)
+
+    def _image_takes(self, pictures: Mapping[Path, ByteArray]) -> list[Take]:
+        return self._model.image(
+            list(pictures.values()),
+            self._samples(SECONDS),
+            seeds=[self._options.seed] * len(pictures),
+            settings=self._settings,
+            stems=self._options.tracks,
+        )
+
+    def _clip_take(self, path: Path) -> Take:
+        timeline = picture_timeline(path)
+        n_samples = self._samples(min(timeline.duration, SECONDS))
+        count = self._options.frames or self._bundle.frames
+        times = even_times(timeline, Fraction(n_samples, SAMPLE_RATE), count)
+        size = self._model.frame_size
+        with FrameReader(path, timeline, max_side=FRAME_SIDE, size=size) as reader:
+            frames = reader.read(times)
+        take, _ = self._model.video(
+            frames,
+            n_samples,
+            seed=self._options.seed,
+            settings=self._settings,
+            stems=self._options.tracks,
+        )
+        return take
+
+    def _samples(self, seconds: Fraction) -> int:
+        """Length of a result: what the options say, else `seconds`."""
+        own = self._options.duration
+        return max(1, round((seconds if own is None else Fraction(own)) * SAMPLE_RATE))
+
+    def _write(self, out: Path, name: str, take: Take, inputs: Sequence[Mapping[str, str]]) -> None:
+        options = self._options
+        facts = Facts(
+            inputs=inputs,
+            seed=options.seed,
+            settings={
+                **{name: getattr(self._settings, name) for name in _REPORTED},
+                "frames": len(take.scene.times),
+            },
+            models={
+                "bundle": self._model.bundle_id,
+                "bank": options.bank,
+                "licences": self._licences(),
+            },
+        )
+        self._batch.done(write_take(out, name, take, facts, overwrite=options.overwrite), take)
+
+    def _licences(self) -> list[str]:
+        """Of the models; what is heard of a bank is credited by itself."""
+        banks: tuple[str, ...] = ()
+        if self._bundle.implementation("synthesis") == "soundbank":
+            banks = tuple(self._bundle.roles["synthesis"].files.values())
+        files = self._bundle.files.items()
+        return sorted({file.licence for path, file in files if not path.startswith(banks)})
+
+
+def even_times(timeline: Timeline, seconds: Fraction, count: int) -> list[Fraction]:
+    """When the frames come that are looked at, in seconds from the picture's start, each frame once.
+
+    They are spread evenly over the first `seconds`, the first and the last frame shown in them included.
+    """
+    shown = [start - timeline.start for start in timeline.starts if start - timeline.start < seconds]
+    step = shown[-1] / max(1, count - 1)
+    numbers = {timeline.shown_at(number * step) for number in range(count)}
+    return [timeline.starts[number] - timeline.start for number in sorted(numbers)]
