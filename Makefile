@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test test-all check docs bench clean
+.PHONY: demo test test-all check docs bench bench-synthesis clean
 
 demo: .venv/.base  ## the main job on the embedded default: two real clips come back with foley
 	$(BIN)/foley demo demo
@@ -23,9 +23,12 @@ check: .venv/.all
 docs: .venv/.base  ## write what the code documents by itself: docs/profiles.md, docs/cli.md, profiles/sample.yaml
 	$(BIN)/python -m foley_daemon.schema_docs
 
-bench: .venv/.base
+bench: .venv/.base  ## where the time of a clip goes; Cycle Mix against a plain loop
 	$(BIN)/python benchmarks/bench_clip.py
 	$(BIN)/python benchmarks/bench_cycle_mix.py
+
+bench-synthesis: .venv/.all  ## AudioLDM at its real sizes against diffusers' pipeline; takes a while
+	$(BIN)/python benchmarks/bench_synthesis.py
 
 .venv/.python:
 	@echo "Making .venv with $$($(PYTHON) --version)"

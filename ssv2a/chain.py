@@ -85,7 +85,7 @@ def load_chain(
     """
     bundle = Bundle.open(name)
     place = _Place(bundle, bank, _device(device), threads or os.cpu_count() or 1, low_memory)
-    families = {role: _FAMILY[bundle.implementation(role)] for role in ("detector", "image", "text", "clap")}
+    families = {role: _FAMILY[bundle.implementation(role)] for role in _ROLES}
     if len(set(families.values())) > 1:
         parts = ", ".join(f"{role} {bundle.implementation(role)}" for role in families)
         raise BundleError(f"{bundle.folder}: these parts do not fit each other: {parts}. Take one family.")
@@ -101,7 +101,7 @@ def _mini(place: _Place) -> Chain:
     clap = OnDemand(partial(_mini_clap, place))
     eyes = OnDemand(lambda: _mini_eyes(place, text))
     networks = OnDemand(partial(_networks, place))
-    synthesiser = OnDemand(lambda: _synthesiser(place, clap, text))
+    synthesiser = OnDemand(lambda: _bank(place, clap, text))
     return Chain(
         bundle_id=place.bundle.id,
         eyes=eyes,
@@ -120,6 +120,7 @@ def _released(place: _Place) -> Chain:
     from ssv2a.embed.crops import CropEyes
     from ssv2a.embed.laion import LaionClap
     from ssv2a.embed.prior import Prior, PriorTexts
+    from ssv2a.synthesis.audioldm import AudioLdm
 
     device = place.device
     yolo = OnDemand(
@@ -143,7 +144,11 @@ def _released(place: _Place) -> Chain:
     )
     clap: OnDemand[Clap] = OnDemand(lambda: LaionClap.load(place.path("clap", "weights"), device))
     networks = OnDemand(partial(_networks, place))
-    synthesiser = OnDemand(lambda: _synthesiser(place, clap, None))
+    synthesiser: OnDemand[Synthesiser] = OnDemand(
+        lambda: AudioLdm.load(
+            place.path("synthesis", "model"), device, clap=clap, low_memory=place.low_memory
+        )
+    )
     return Chain(
         bundle_id=place.bundle.id,
         eyes=OnDemand(lambda: CropEyes(yolo, clip)),
@@ -156,9 +161,10 @@ def _released(place: _Place) -> Chain:
     )
 
 
+_ROLES = ("detector", "image", "text", "clap", "synthesis")  # that fit only those of their family
 _FAMILY = {
-    **dict.fromkeys(("nanodet", "conse", "minilm", "mini_clap"), "mini"),
-    **dict.fromkeys(("yolo", "open_clip", "dalle2_prior", "laion_clap"), "released"),
+    **dict.fromkeys(("nanodet", "conse", "minilm", "mini_clap", "soundbank"), "mini"),
+    **dict.fromkeys(("yolo", "open_clip", "dalle2_prior", "laion_clap", "audioldm"), "released"),
 }
 _BUILDERS: dict[str, Callable[[_Place], Chain]] = {"mini": _mini, "released": _released}
 
@@ -200,17 +206,12 @@ def _networks(place: _Place) -> Networks:
     return load_networks(config, place.path("ssv2a", "weights")).for_inference(place.device)
 
 
-def _synthesiser(place: _Place, clap: OnDemand[Any], text: OnDemand[Any] | None) -> Synthesiser:
-    if place.bundle.implementation("synthesis") == "audioldm":
-        from ssv2a.synthesis.audioldm import AudioLdm
-
-        model = place.path("synthesis", "model")
-        return AudioLdm.load(model, place.device, clap=clap, low_memory=place.low_memory)
+def _bank(place: _Place, clap: OnDemand[Any], text: OnDemand[Any]) -> Synthesiser:
     from ssv2a.soundbank.bank import Bank
     from ssv2a.synthesis.soundbank import SoundBank
 
     folder = Path(place.bank) if os.sep in place.bank else place.path("synthesis", place.bank)
-    return SoundBank(Bank.open(folder), clap.get(), None if text is None else text.get())
+    return SoundBank(Bank.open(folder), clap.get(), text.get())
 
 
 def _torch_threads(place: _Place) -> int:

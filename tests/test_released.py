@@ -7,6 +7,7 @@ and the same again is what is tested.
 from __future__ import annotations
 
 import json
+import shutil
 from fractions import Fraction
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from seen_parts import picture
 from typer.testing import CliRunner
 
 from ssv2a.cli import app
+from ssv2a.errors import BundleError
 from ssv2a.pipeline import Ssv2a
 from ssv2a.types import SAMPLE_RATE, Composition, Frames, VideoSettings
 
@@ -153,6 +155,15 @@ def test_nothing_is_loaded_before_it_is_needed(folder: Path) -> None:
     assert heard.waveform.any()
     assert not chain.eyes.loaded
     assert not chain.texts.loaded
+
+
+def test_parts_that_do_not_fit_each_other_are_refused(folder: Path, tmp_path: Path) -> None:
+    mixed = shutil.copytree(folder, tmp_path / "mixed")
+    manifest = json.loads((mixed / "bundle.json").read_text())
+    manifest["roles"]["synthesis"]["implementation"] = "soundbank"
+    (mixed / "bundle.json").write_text(json.dumps(manifest))
+    with pytest.raises(BundleError, match=r"do not fit each other: detector yolo, .*synthesis soundbank"):
+        Ssv2a.load(mixed, device="cpu")
 
 
 def _fields(settings: VideoSettings) -> dict[str, object]:
