@@ -19,6 +19,7 @@ from ssv2a.media.timeline import Timeline, is_cover, picture_timeline
 __all__ = ["check_structure", "probe", "sound_outside"]
 
 _LOOK_BACK = 1  # seconds before the picture's end from which packets of sound are read
+_TO_THE_END = 10**6  # seconds; left out, ffprobe 6.0 goes by memory that it never set
 
 _Stream = Mapping[str, Any]
 
@@ -79,7 +80,7 @@ def sound_outside(clip: Probe, track: AudioStream) -> tuple[Fraction, Fraction]:
         "-select_streams",
         str(track.index),
         "-read_intervals",
-        f"{around:.3f}%",
+        f"{around:.3f}%+{_TO_THE_END}",
         "-show_entries",
         entries,
     ]
