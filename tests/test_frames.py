@@ -259,13 +259,13 @@ def test_memory_of_ten_minutes(tmp_path):
 
     code = (
         "import resource, sys; from fractions import Fraction as F; from pathlib import Path\n"
+        "sys.path.insert(0, sys.argv[2]); from peak_memory import peak\n"
         "from ssv2a.media.frames import FrameReader; from ssv2a.media.timeline import picture_timeline\n"
         "clip = Path(sys.argv[1]); timeline = picture_timeline(clip); start = F(0)\n"
         "with FrameReader(clip, timeline) as reader:\n"
         "    while start < timeline.duration:\n"
         "        reader.read([start + F(10 * k, 16) for k in range(16)]); start += F(19, 2)\n"
-        "kinds = resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN\n"
-        "print(sum(resource.getrusage(kind).ru_maxrss for kind in kinds) // 1024)\n"
+        "print((peak() + resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss) // 1024)\n"
     )
 
     def peak(seconds: int, bitrate: str) -> int:
@@ -275,7 +275,8 @@ def test_memory_of_ten_minutes(tmp_path):
         ffmpeg.run(
             ["-f", "lavfi", "-i", source, "-pix_fmt", "yuv420p", *coding, ffmpeg.url(clip)], timeout=300
         )
-        said = subprocess.run([sys.executable, "-c", code, str(clip)], stdout=subprocess.PIPE, check=True)
+        command = [sys.executable, "-c", code, str(clip), str(Path(__file__).parent)]
+        said = subprocess.run(command, stdout=subprocess.PIPE, check=True)
         return int(said.stdout)
 
     short = peak(10, "400k")
