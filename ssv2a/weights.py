@@ -21,6 +21,8 @@ from ssv2a.networks import Networks
 
 State = Mapping[str, Tensor]
 
+_RELEASED = {f"{name}_state": name for name in ("manifold", "generator", "remixer")}  # tables of `ssv2a.pth`
+
 _LEFT_BY_TRAINERS = (  # names in released checkpoints that stand for no weights: none is imported or called
     "numpy.core.multiarray.scalar",
     "numpy._core.multiarray.scalar",
@@ -42,10 +44,12 @@ def load_released(config: Ssv2aConfig, ssv2a_path: Path, aggregator_path: Path) 
     Raises:
         WeightsError: a file cannot be read, or names every key that is missing, unexpected or misshapen.
     """
-    content, aggregator = read_checkpoint(ssv2a_path), read_checkpoint(aggregator_path)
-    states: dict[str, State] = {"aggregator": aggregator}
-    for name in ("manifold", "generator", "remixer"):
-        states[name] = content.get(f"{name}_state", {})
+    states: dict[str, State] = {"aggregator": read_checkpoint(aggregator_path)}
+    for key, value in read_checkpoint(ssv2a_path).items():
+        if key in _RELEASED:
+            states[_RELEASED[key]] = value if isinstance(value, dict) else {}  # of which every key is missing
+        elif key != "timestamp":
+            states[str(key)] = {}  # told as unexpected
     return _networks(config, states, f"{ssv2a_path} and {aggregator_path}")
 
 
@@ -105,7 +109,7 @@ def fill(modules: Mapping[str, nn.Module], states: Mapping[str, State], where: s
     Raises:
         WeightsError: names every key that is missing, unexpected or misshapen; no network was changed.
     """
-    faults = [f"{name}.*: unexpected" for name in states.keys() - modules.keys()]
+    faults = [f"{name}.*: unexpected" for name in sorted(states.keys() - modules.keys())]
     for name, module in modules.items():
         faults += _misfits(name, module.state_dict(), states.get(name, {}))
     if faults:

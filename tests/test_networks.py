@@ -204,15 +204,28 @@ def test_one_error_lists_missing_unexpected_and_misshapen_keys(tiny: Networks, t
     content["generator_state"]["out_nu.bias"] = torch.zeros(1)
     content["remixer_state"]["styler.pred_token"] = torch.zeros(3, 24)
     content["manifold_state"]["logit_scale"] = "warm"
+    content["optimiser_state"] = {"step": 1}
     torch.save(content, ssv2a)
     with pytest.raises(WeightsError) as failure:
         load_released(tiny.config, ssv2a, agg)
     message = str(failure.value)
-    assert "4 fault(s)" in message
+    assert "5 fault(s)" in message
+    assert "optimiser_state.*: unexpected" in message
     assert "generator.out_mu.bias: missing" in message
     assert "generator.out_nu.bias: unexpected" in message
     assert "remixer.styler.pred_token: expected shape [2, 24], got [3, 24]" in message
     assert "manifold.logit_scale: expected a tensor, got str" in message
+
+
+def test_a_network_that_is_missing_or_no_table_is_named(tiny: Networks, tmp_path: Path) -> None:
+    ssv2a, agg = released_pair(tiny, tmp_path)
+    content = torch.load(ssv2a, weights_only=True)
+    del content["generator_state"]
+    content["remixer_state"] = torch.zeros(3)
+    torch.save(content, ssv2a)
+    with pytest.raises(WeightsError, match=r"generator\.out_mu\.bias: missing") as failure:
+        load_released(tiny.config, ssv2a, agg)
+    assert "remixer.styler.pred_token: missing" in str(failure.value)
 
 
 class Malicious:
