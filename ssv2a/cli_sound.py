@@ -252,15 +252,19 @@ def _read_parts(
     pictures: list[ByteArray] = []
     words: list[str] = []
     waveforms: list[FloatArray] = []
+    names: list[str] = []
     for path in images:
         with batch.tried(path):
             pictures.append(read_image(path))
+            names.append(path.stem)
     for text in texts:
         with batch.tried("--text"):
             if not text.strip():
                 raise InputError("a text is empty; expected words that name a sound")
             words.append(text.strip())
+            names.append(text.strip())
     for path in sounds:
         with batch.tried(path):
             waveforms.append(read_sound(path))
-    return Composition(tuple(pictures), tuple(words), tuple(waveforms))
+            names.append(path.stem)
+    return Composition(tuple(pictures), tuple(words), tuple(waveforms), tuple(names))

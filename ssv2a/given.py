@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
 
+from ssv2a.errors import InputError
 from ssv2a.images import read_image
 from ssv2a.roles import Clap, Eyes, Texts
 from ssv2a.sounds import read_sound
@@ -46,12 +47,23 @@ class Given:
 
 
 def composed(parts: Composition) -> tuple[Part, ...]:
-    """The parts of a composition: pictures, then words, then sounds."""
-    return (
+    """The parts of a composition: pictures, then words, then sounds.
+
+    Raises:
+        InputError: there are names, but not one for each.
+    """
+    unnamed = (
         *(Part(f"image {n}", image=image) for n, image in enumerate(parts.images, 1)),
         *(Part(text, text=text) for text in parts.texts),
         *(Part(f"sound {n}", sound=sound) for n, sound in enumerate(parts.sounds, 1)),
     )
+    if not parts.names:
+        return unnamed
+    if len(parts.names) != len(unnamed):
+        raise InputError(
+            f"expected a name for each of {len(unnamed)} sources, or none, got {len(parts.names)} names."
+        )
+    return tuple(replace(part, name=name) for part, name in zip(unnamed, parts.names, strict=True))
 
 
 def read_added(added: Sequence[Added]) -> tuple[Part, ...]:

@@ -45,6 +45,7 @@ class Composition:
     images: tuple[ByteArray, ...] = ()  # each [height, width, 3] RGB
     texts: tuple[str, ...] = ()
     sounds: tuple[FloatArray, ...] = ()  # each [channels, n_samples], SAMPLE_RATE
+    names: tuple[str, ...] = ()  # what the sources are called, in this order; (): by kind and number
 
     def __len__(self) -> int:
         return len(self.images) + len(self.texts) + len(self.sounds)

@@ -94,6 +94,11 @@ def test_everything_goes_together(model: Ssv2a) -> None:
     assert "cat" in take.scene.tracks[0].caption
 
 
+def test_there_is_a_name_for_each_source_or_none(model: Ssv2a) -> None:
+    with pytest.raises(InputError, match="a name for each of 2 sources, or none, got 1"):
+        model.compose(Composition(texts=("rain", "wind"), names=("one",)), SECOND, seed=1, settings=QUICK)
+
+
 @pytest.mark.parametrize("count", [0, 64])
 def test_sources_are_one_to_sixty_three(model: Ssv2a, count: int) -> None:
     with pytest.raises(InputError, match=f"expected 1 to 63 sources, got {count}"):

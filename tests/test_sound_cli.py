@@ -167,6 +167,9 @@ def test_pictures_words_and_sounds_are_composed_in_that_order(tmp_path, photos):
     said = report(tmp_path / "scene.wav")
     assert [next(iter(one)) for one in said["inputs"]] == ["image", "image", "text", "text", "audio", "audio"]
     assert [source["label"] for source in said["sources"]] == [*["image"] * 2, *["text"] * 2, *["sound"] * 2]
+    photo = photos["bunny"].stem
+    names = [photo, photo, "wind blowing", "wind blowing", "low", "high"]
+    assert [source["name"] for source in said["sources"]] == names
     assert len(listing(tmp_path / "scene.tracks")) == 6
     again = [*sources[2:], *sources[:2]]  # the low sound last: another order within its kind
     ssv2a("compose", *sources, "--out", tmp_path / "b.wav", *SHORT)
