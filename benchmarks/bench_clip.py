@@ -17,6 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from loguru import logger
 from rich.console import Console
 from rich.table import Table
 
@@ -41,6 +42,7 @@ def make_clip(folder: Path) -> Path:
 
 
 def main() -> None:
+    logger.remove()  # every start of ffmpeg would be told
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--clip", type=Path)
     parser.add_argument("--runs", type=int, default=5)
