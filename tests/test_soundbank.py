@@ -127,10 +127,12 @@ def test_every_track_is_heard_and_listed(synthesiser, track, scene):
     assert rendering.warnings == ()
 
 
-def test_a_free_caption_is_understood(synthesiser):
-    assert synthesiser.sound_of("A dog barking") == "dog_bark"
-    assert synthesiser.sound_of("a helicopter hovers over the sea") == "helicopter"
-    assert synthesiser.sound_of("a big old typewriter") == "typing"
+def test_words_without_a_sound_are_said_and_the_nearest_is_heard(synthesiser, track, scene):
+    rendering = play(synthesiser, scene(track(1, "a man speaking")))
+    assert [pick.track for pick in rendering.picks] == [1, None]
+    (warning,) = rendering.warnings
+    assert "'a man speaking'" in warning
+    assert rendering.picks[0].caption in warning
 
 
 def test_silent_things_leave_the_ambience(synthesiser, track, scene):

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -31,6 +32,7 @@ from ssv2a.soundbank.choice import (
     worth,
 )
 from ssv2a.soundbank.grains import granulate
+from ssv2a.soundbank.meanings import Meanings
 from ssv2a.soundbank.model import Params
 from ssv2a.soundbank.render import Motion, Occurrence, event_train, finished, level_gain, placed
 from ssv2a.soundbank.vocabulary import vocabulary
@@ -57,7 +59,6 @@ _PREVIEWED = 3  # voices of it
 _MODEL_TAKES = 3  # renders of a modelled event that take turns
 _LONGEST_EVENT = 20 * SAMPLE_RATE  # samples of a modelled event
 _THREADS = 2  # numpy leaves the interpreter while it computes
-_SAME_CAPTION = 0.4  # cosine of sentences from which a caption names a sound of the vocabulary
 _ROOM_TONE = "room_tone"
 _SCENE = "scene"
 
@@ -74,6 +75,7 @@ class _Voice:
     """One thing that sounds in a chunk."""
 
     track: int | None  # Track.key; None: the scene
+    caption: str | None  # what it is called, where it is asked for by words
     sound: str | None  # key of the vocabulary
     motion: Motion
     count: int
@@ -110,17 +112,20 @@ class SoundBank:
     Args:
         bank: what can sound.
         clap: the one that made the bank's vectors.
-        text: tells which sound a free caption means; None: only the vocabulary's captions are understood.
+        text: tells which sound a free caption means; None: only the vocabulary's phrases are understood.
+        phrases: their sentence vectors (see `Meanings`); None: computed when they are first needed.
     """
 
     settings = SoundBankSettings
     on_step: Callable[[int, int], None] | None = None  # it is done before one could look
 
-    def __init__(self, bank: Bank, clap: MiniClap, text: MiniLm | None = None) -> None:
+    def __init__(
+        self, bank: Bank, clap: MiniClap, text: MiniLm | None = None, phrases: Path | None = None
+    ) -> None:
         self._bank = bank
         self._clap = clap
         self._text = text
-        self._known = {c.lower(): key for key, sound in vocabulary().items() for c in sound.captions}
+        self._meanings = Meanings(text, phrases)
 
     def synthesise(self, requests: Sequence[SoundRequest]) -> list[Rendering]:
         """The sound of each request, [2, n_samples], peaks at most −1 dBFS.
@@ -149,17 +154,8 @@ class SoundBank:
         drawn = [self._drawn(voices, scene.target, state, np.random.default_rng(s)) for s in seeds]
         open_choice = any(self._going_on(voice, state) is None for voice in voices)
         chosen = self._best(drawn, seeds, scene.target) if open_choice and len(drawn) > 1 else 0
+        warnings += _unknown(drawn[chosen])
         return self._rendered(drawn[chosen], request, seeds[chosen], warnings, own.width)
-
-    def sound_of(self, caption: str) -> str | None:
-        """The vocabulary's sound that a caption means; None where it is none of them."""
-        exact = self._known.get(caption.lower())
-        if exact is not None or self._text is None:
-            return exact
-        captions = list(self._known)
-        cosines = self._text.embed(captions) @ self._text.embed([caption])[0]
-        best = int(cosines.argmax())
-        return self._known[captions[best]] if cosines[best] >= _SAME_CAPTION else None
 
     def _clap_of(self, caption: str) -> FloatArray | None:
         """The CLAP of a caption; None where there is no text side."""
@@ -170,7 +166,7 @@ class SoundBank:
         times = [float(time) for time in scene.times]
         voices = [self._track_voice(track, times, n) for track in scene.tracks if _sounds(track)]
         if scene.ambience is not None:
-            sound, clap = self.sound_of(scene.ambience), self._clap_of(scene.ambience)
+            sound, clap = self._meanings.sound_of(scene.ambience), self._clap_of(scene.ambience)
             level = _BACKGROUND_DB if voices else _AMBIENCE_DB
             voices.append(self._scene_voice(sound, scene.target if clap is None else clap, level, n))
         warnings = () if voices else ("nothing that is seen has a sound: a quiet room tone is heard.",)
@@ -179,16 +175,17 @@ class SoundBank:
         return voices, warnings
 
     def _track_voice(self, track: Track, times: Sequence[float], n: int) -> _Voice:
-        sound = self.sound_of(track.caption) if track.caption and track.label != SOUND else None
+        caption = None if track.label == SOUND else track.caption
+        sound = self._meanings.sound_of(caption) if caption else None
         more = min(6.0, 3 * np.log2(max(1, track.count)))
         motion = Motion.over(times, track.presence, track.centre_x, track.area, n)
         candidates = nearest(self._bank, track.clap, sound)
-        return _Voice(track.key, sound, motion, track.count, candidates, _level(sound) + more)
+        return _Voice(track.key, caption, sound, motion, track.count, candidates, _level(sound) + more)
 
     def _scene_voice(self, sound: str | None, clap: FloatArray, level: float, n: int) -> _Voice:
         ones = np.ones(1, np.float32)
         motion = Motion.over([0.0], ones, ones / 2, ones * _SCENE_AREA, n)
-        return _Voice(None, sound, motion, 1, nearest(self._bank, clap, sound), _level(sound) + level)
+        return _Voice(None, None, sound, motion, 1, nearest(self._bank, clap, sound), _level(sound) + level)
 
     def _going_on(self, voice: _Voice, state: Mapping[str, Any]) -> _Part | None:
         """The voice with what it had in the chunk before, if it was there."""
@@ -344,6 +341,16 @@ def _kept(part: _Part, gain: float) -> Mapping[str, Any]:
 
 def _sounds(track: Track) -> bool:
     return track.caption is not None and bool(np.any(track.presence > 0.5))
+
+
+def _unknown(parts: Sequence[_Part]) -> tuple[str, ...]:
+    """What is said of words that mean no sound of the vocabulary."""
+    return tuple(
+        f"{part.voice.caption!r} is no sound that the bank knows by name: what lies nearest is heard, "
+        f"{part.entry.caption!r}."
+        for part in parts
+        if part.voice.caption and part.voice.sound is None
+    )
 
 
 def _level(sound: str | None) -> float:

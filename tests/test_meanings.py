@@ -1,0 +1,160 @@
+from pathlib import Path
+
+import pytest
+
+from ssv2a.embed.minilm import MiniLm
+from ssv2a.soundbank.meanings import Meanings, phrases, write_vectors
+from ssv2a.soundbank.vocabulary import vocabulary
+
+MINI = Path(__file__).parents[1] / "ssv2a" / "bundles" / "mini"
+
+# What people may ask for, in words that are no phrases of the table. "-": the vocabulary has no such sound.
+ASKED = """
+dog_bark | my neighbour's dog won't stop barking | two dogs fight over a bone
+cat_meow | a stray cat begs for food
+cow_moo | dairy cows waiting to be milked
+sheep_bleat | a shepherd with his sheep
+goat_bleat | mountain goats calling each other
+horse_hooves | cavalry charging
+horse_neigh | a frightened horse
+pig_grunt | a pig rooting in the dirt
+chicken_cluck | hens pecking grain
+rooster_crow | the rooster wakes the village
+duck_quack | feeding the ducks at the pond
+goose_honk | an angry goose
+bird_song | chirping in the treetops | a peaceful spring forest
+bird_call | gulls over the beach
+crow_caw | a murder of crows
+owl_hoot | an owl calls at midnight
+pigeon_coo | doves on the window sill
+frog_croak | a chorus of frogs in the wetland
+insects_night | crickets in tall grass at dusk
+bee_buzz | a fly caught behind a window
+elephant_trumpet | elephants at the waterhole
+lion_roar | a tiger in its cage
+wolf_howl | a lone wolf on the hill
+car_engine | an old car that won't start | a taxi with its motor running
+car_pass | vehicles passing on a country road
+car_horn | angry motorists honking
+truck_engine | a big rig pulls away
+bus_engine | the bus arrives at the stop
+motorcycle_engine | a harley davidson | a vespa in rome
+tractor_engine | an agricultural tractor working
+bicycle_ride | kids riding bikes
+train_pass | an express train rushes through | riding the underground
+train_horn | a train blows its whistle at a crossing
+airplane_jet | a boeing 747 landing
+airplane_propeller | a cessna in the sky
+helicopter | a military helicopter flies over
+boat_motor | a powerboat race
+boat_water | a boat rocks gently at the dock
+ship_horn | a tanker sounds its horn in fog
+siren | a cop car with its siren on
+traffic | downtown manhattan with lots of cars
+skateboard_roll | teenagers skateboarding
+footsteps_hard | somebody walks across a parquet floor | a pedestrian crosses the street
+footsteps_soft | footsteps in deep snow
+footsteps_gravel | crunching steps on a gravel driveway
+crowd_babble | guests at a wedding reception | a noisy canteen
+applause | the crowd goes wild | spectators clap their hands
+rain | a rainstorm in the jungle | raindrops on an umbrella
+wind | gusts howl through the canyon
+thunder | a lightning storm at night
+sea_waves | the tide rolls in | seashore at sunset
+river_stream | a trickling mountain spring
+waterfall | the falls thunder down
+water_splash | kids jump in the pool
+water_pour | someone fills the sink | pouring a beer
+bubbles | water boils in a pot
+fire | a crackling fireplace | a forest fire
+leaves_rustle | foliage moves in a breeze
+clock_tick | an antique clock on the mantel
+alarm_beep | the alarm goes off in the morning
+telephone_ring | a call comes in on a landline
+typing | a journalist writing on her keyboard
+camera_shutter | a tourist photographs a monument
+door | the front door bangs shut | a rusty gate swings
+knock | someone raps on the wooden door
+glass_break | a wine glass smashes on the floor
+dishes | clearing the dinner table
+frying | sausages in a frying pan
+paper_rustle | leafing through a magazine
+scissors | a tailor snips fabric
+hammer | a worker hits nails into a roof
+saw | cutting timber with a handsaw
+chainsaw | loggers at work in the woods
+drill | drilling holes in concrete
+machinery | an old factory with running machines
+fan_hum | a humming fridge
+vacuum_cleaner | cleaning the carpet with a hoover
+hair_dryer | drying hair after a shower
+washing_machine | a laundromat
+printer | an office printer at work
+sword_clash | two knights duel
+wood_chop | chopping firewood
+explosion | a huge blast destroys a bridge
+gunshot | a sniper fires
+bell | a chapel bell calls to mass | the bell rings for dinner
+whistle | the referee blows for half time
+ball_bounce | a boy dribbles a basketball
+racket_hit | two people playing tennis
+guitar | a flamenco guitarist
+piano | someone practises chopin on the piano
+drum | a drum solo
+flute | a girl plays the flute
+trumpet | jazz trumpet
+violin | a violinist on stage
+room_tone | a silent empty apartment
+- | a politician gives a speech | a toddler cries | two women gossip | a man laughs out loud
+- | a soprano sings an aria
+"""
+
+
+@pytest.fixture(scope="module")
+def text() -> MiniLm:
+    return MiniLm(MINI / "minilm_l6_v2_int8.onnx", MINI / "minilm_tokenizer.json", 1)
+
+
+@pytest.fixture(scope="module")
+def meanings(text: MiniLm, tmp_path_factory: pytest.TempPathFactory) -> Meanings:
+    vectors = tmp_path_factory.mktemp("meanings") / "phrases.safetensors"
+    write_vectors(text, vectors)
+    return Meanings(text, vectors)
+
+
+def asked() -> list[tuple[str, str]]:
+    rows = [[part.strip() for part in line.split("|")] for line in ASKED.strip().splitlines()]
+    return [(caption, key) for key, *captions in rows for caption in captions]
+
+
+def test_what_is_asked_for_in_other_words_is_mostly_understood(meanings: Meanings) -> None:
+    known = {caption for caption, _ in asked()} & phrases().keys()
+    assert not known, "a caption of the test has become a phrase of the table"
+    right = [meanings.sound_of(caption) == (None if key == "-" else key) for caption, key in asked()]
+    assert sum(right) / len(right) >= 0.85
+
+
+def test_every_sound_has_phrases_and_every_phrase_a_sound() -> None:
+    sounds = set(phrases().values())
+    assert vocabulary().keys() <= sounds
+    assert sounds <= {*vocabulary(), "-"}
+
+
+def test_words_of_the_vocabulary_need_no_encoder() -> None:
+    assert Meanings(None).sound_of("A dog Barking") == "dog_bark"
+    assert Meanings(None).sound_of("high heels on marble") == "footsteps_hard"
+    assert Meanings(None).sound_of("a choir") is None
+    assert Meanings(None).sound_of("something else altogether") is None
+
+
+def test_vectors_of_other_phrases_are_computed_anew(
+    text: MiniLm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = tmp_path / "phrases.safetensors"
+    few = {"a dog barking": "dog_bark", "rain falling": "rain"}
+    with monkeypatch.context() as patch:
+        patch.setattr("ssv2a.soundbank.meanings.phrases", lambda: few)
+        write_vectors(text, kept)
+    monkeypatch.setattr("ssv2a.soundbank.meanings.phrases", lambda: {**few, "a saw": "saw"})
+    assert Meanings(text, kept).sound_of("sawing") == "saw"
+    assert Meanings(text, tmp_path / "missing").sound_of("it rains") == "rain"
