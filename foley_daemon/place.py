@@ -25,6 +25,7 @@ Companions = Callable[[Path], Mapping[Path, bytes]]
 PART_SUFFIX = ".foley-part"
 REPORT_SUFFIX = ".foley.json"
 PICTURE_SUFFIX = ".foley.png"
+CUES_SUFFIX = ".cues.csv"
 _NAME_BYTES = 255  # of one name, on every common file system
 _SPARE_BYTES = 24  # for "_999" and the suffixes of reports and pictures
 _NO_SPACE = 1 << 20  # bytes; no clip is written into less
@@ -112,6 +113,11 @@ def report_path(output: Path) -> Path:
 def picture_path(output: Path) -> Path:
     """Where the picture of an output lies."""
     return _beside(output, PICTURE_SUFFIX)
+
+
+def cues_path(output: Path) -> Path:
+    """Where the cue sheet of an output lies, if it has one."""
+    return _beside(output, CUES_SUFFIX)
 
 
 def _beside(output: Path, suffix: str) -> Path:

@@ -109,6 +109,11 @@ class Bundle:
         """
         return self._role(role).options
 
+    @property
+    def clap_mark(self) -> str:
+        """What tells the bundle's CLAP from others: the SHA-256 of its weights."""
+        return self.files[self.roles["clap"].files["weights"]].sha256
+
     def path(self, role: str, key: str) -> Path:
         """The file or folder that `role` calls `key`.
 

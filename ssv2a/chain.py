@@ -144,11 +144,12 @@ def _released(place: _Place) -> Chain:
     )
     clap: OnDemand[Clap] = OnDemand(lambda: LaionClap.load(place.path("clap", "weights"), device))
     networks = OnDemand(partial(_networks, place))
-    synthesiser: OnDemand[Synthesiser] = OnDemand(
+    diffusion: OnDemand[Synthesiser] = OnDemand(
         lambda: AudioLdm.load(
             place.path("synthesis", "model"), device, clap=clap, low_memory=place.low_memory
         )
     )
+    synthesiser = OnDemand(lambda: _bank(place, clap, None)) if os.sep in place.bank else diffusion
     return Chain(
         bundle_id=place.bundle.id,
         eyes=OnDemand(lambda: CropEyes(yolo, clip)),
@@ -206,12 +207,16 @@ def _networks(place: _Place) -> Networks:
     return load_networks(config, place.path("ssv2a", "weights")).for_inference(place.device)
 
 
-def _bank(place: _Place, clap: OnDemand[Any], text: OnDemand[Any]) -> Synthesiser:
+def _bank(place: _Place, clap: OnDemand[Any], text: OnDemand[Any] | None) -> Synthesiser:
+    """The sound bank: one of the bundle's by name, or a user's by its folder."""
     from ssv2a.soundbank.bank import Bank
     from ssv2a.synthesis.soundbank import SoundBank
 
     folder = Path(place.bank) if os.sep in place.bank else place.path("synthesis", place.bank)
-    return SoundBank(Bank.open(folder), clap.get(), text.get())
+    bank = Bank.open(folder, partial(place.path, "synthesis"), place.bundle.clap_mark)
+    if text is None:
+        return SoundBank(bank, clap.get())
+    return SoundBank(bank, clap.get(), text.get(), place.optional("text", "phrases"))
 
 
 def _torch_threads(place: _Place) -> int:

@@ -8,9 +8,12 @@ import sys
 import typer
 from loguru import logger
 
+from ssv2a.cli_bank import bank
+from ssv2a.cli_bars import bars
+from ssv2a.cli_evaluate import evaluate
 from ssv2a.cli_options import command
 from ssv2a.cli_sound import compose, image, video
-from ssv2a.cli_train import assemble_command, bank, train
+from ssv2a.cli_train import assemble_command, train
 from ssv2a.errors import Ssv2aError
 
 EXIT_CODES = {
@@ -31,6 +34,8 @@ app = typer.Typer(
 command(app, "image")(image)
 command(app, "video")(video)
 command(app, "compose")(compose)
+app.command("evaluate")(evaluate)
+app.command("bars")(bars)
 app.add_typer(train, name="train")
 app.add_typer(bank, name="bank")
 app.command("assemble")(assemble_command)

@@ -1,5 +1,6 @@
-"""What a take leaves behind: NAME.wav, NAME.json that says what is heard, NAME.tracks with a file a source.
+"""What a take leaves behind: NAME.wav, and beside it NAME.json, NAME.tracks and NAME.explain.png.
 
+The report says what is heard, the folder has a file for each source, the picture shows why.
 They are written in a hidden folder beside and then renamed, the WAV last: one that is there is whole, and so
 is what lies beside it. Nothing that was there before is overwritten unasked.
 """
@@ -25,6 +26,8 @@ from ssv2a.media.audio import WavWriter
 from ssv2a.types import SAMPLE_RATE, FloatArray, Pick, Take, Track
 
 FORMAT = 1
+PICTURE = ".explain.png"
+_SUFFIXES = (".wav", ".json", ".tracks", PICTURE)
 _TRACK = re.compile(r"[0-9]{2,}_.*\.wav")
 _TRACK_NAME = 40  # characters of a source's name in the name of its file
 
@@ -39,7 +42,9 @@ class Facts:
     models: Mapping[str, Any]
 
 
-def write_take(folder: Path, name: str, take: Take, facts: Facts, *, overwrite: bool) -> Path:
+def write_take(
+    folder: Path, name: str, take: Take, facts: Facts, *, overwrite: bool, picture: bytes | None = None
+) -> Path:
     """Write a take whole or not at all, and return the path of its WAV.
 
     Args:
@@ -47,7 +52,8 @@ def write_take(folder: Path, name: str, take: Take, facts: Facts, *, overwrite: 
         name: without suffix; where it is taken, `_2`, `_3` … is put behind it.
         take: its stems, if it has any, become one file each.
         facts: for the report.
-        overwrite: replace an earlier take of that name, its tracks too.
+        overwrite: replace an earlier take of that name, its tracks and its picture too.
+        picture: a PNG file that explains the take.
 
     Raises:
         OSError: the disk does not take it.
@@ -59,9 +65,16 @@ def write_take(folder: Path, name: str, take: Take, facts: Facts, *, overwrite: 
         tracks = _write_tracks(part / "tracks", take)
         name = name if overwrite else _free_name(folder, name)
         content = _content(name, take, facts, tracks)
+        content["explanation"] = None if picture is None else f"{name}{PICTURE}"
         text = json.dumps(content, indent=1, ensure_ascii=True, allow_nan=False) + "\n"
         (part / "take.json").write_text(text, encoding="utf-8")
+        if picture is not None:
+            (part / "take.png").write_bytes(picture)
         _move_tracks(part / "tracks", folder / f"{name}.tracks")
+        if picture is None:
+            (folder / f"{name}{PICTURE}").unlink(missing_ok=True)  # of an earlier take
+        else:
+            (part / "take.png").replace(folder / f"{name}{PICTURE}")
         (part / "take.json").replace(folder / f"{name}.json")
         return (part / "take.wav").replace(folder / f"{name}.wav")
 
@@ -70,7 +83,7 @@ def _free_name(folder: Path, name: str) -> str:
     """The name, or the first with a number that nothing in the folder has."""
     for number in count(1):
         numbered = name if number == 1 else f"{name}_{number}"
-        if not any((folder / f"{numbered}{suffix}").exists() for suffix in (".wav", ".json", ".tracks")):
+        if not any((folder / f"{numbered}{suffix}").exists() for suffix in _SUFFIXES):
             return numbered
     raise AssertionError("unreachable")
 

@@ -159,7 +159,16 @@ Clips = Annotated[
 ]
 
 
-def image(pictures: Pictures, options: SoundOptions) -> None:
+Explain = Annotated[
+    bool,
+    typer.Option(
+        "--explain",
+        help="Draw NAME.explain.png: what is seen and why it is called so, what plays, the spectrogram.",
+    ),
+]
+
+
+def image(pictures: Pictures, options: SoundOptions, *, explain: Explain = False) -> None:
     """Give each picture a sound of its own.
 
     PNG, JPEG, WebP, TIFF, GIF and BMP, told by content.
@@ -169,11 +178,11 @@ def image(pictures: Pictures, options: SoundOptions) -> None:
     with Batch() as batch:
         names = _names(pictures, IMAGES, batch)
         if names:
-            _studio(options, batch, len(names)).images(names, options.batch)
+            _studio(options, batch, len(names)).images(names, options.batch, explain=explain)
     raise typer.Exit(batch.exit_code)
 
 
-def video(clips: Clips, options: SoundOptions) -> None:
+def video(clips: Clips, options: SoundOptions, *, explain: Explain = False) -> None:
     """Give each clip a sound, as a WAV of its own; `foley process` puts it into the clip, of any length.
 
     A result is called after its clip, dog.wav; of two that would share that, dog.mp4.wav and dog.mov.wav.
@@ -181,7 +190,7 @@ def video(clips: Clips, options: SoundOptions) -> None:
     with Batch() as batch:
         names = _names(clips, VIDEOS, batch)
         if names:
-            _studio(options, batch, len(names)).clips(names)
+            _studio(options, batch, len(names)).clips(names, explain=explain)
     raise typer.Exit(batch.exit_code)
 
 

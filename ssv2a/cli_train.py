@@ -1,4 +1,4 @@
-"""`ssv2a train …`, `ssv2a bank …`, `ssv2a assemble`: how the mini bundle is made."""
+"""`ssv2a train …`, `ssv2a assemble`: how the mini bundle is made."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ssv2a.cli_bank import MINI, bank_ship_command
 from ssv2a.cli_options import command
 
 if TYPE_CHECKING:
@@ -21,10 +22,7 @@ if TYPE_CHECKING:
     from ssv2a.train.loop import LoopSettings, Outcome
     from ssv2a.train.sources import SourceBook
 
-MINI = Path(__file__).parent / "bundles" / "mini"
-
 train = typer.Typer(no_args_is_help=True, help="Train the networks of the mini bundle, in this order.")
-bank = typer.Typer(no_args_is_help=True, help="Make sound banks.")
 
 Data = Annotated[Path, typer.Option(help="Folder of labelled recordings with manifest.csv.")]
 Out = Annotated[Path, typer.Option(help="Folder of the run: checkpoint, weights, curves, metrics.")]
@@ -129,29 +127,6 @@ def train_all_command(
     _install(out, bundle)
     bank_ship_command(data, bundle / "banks", bundle / "clap.safetensors", threads)
     assemble_command(version, bundle)
-
-
-@bank.command("ship")
-def bank_ship_command(
-    data: Data,
-    out: Annotated[
-        Path, typer.Option(help="Folder in which the folders `default` and `community` are made.")
-    ],
-    clap: Annotated[Path, typer.Option(help="clap.safetensors of a finished run.")] = MINI
-    / "clap.safetensors",
-    threads: Threads = 1,
-) -> None:
-    """Make the two banks that mini ships: `default` (free for any use) and `community` (credits owed)."""
-    from ssv2a.embed.clap import MiniClap
-    from ssv2a.soundbank.build import LICENCES, build_community, build_default
-    from ssv2a.soundbank.models import all_models
-    from ssv2a.train.data import read_manifest
-
-    _use_threads(threads)
-    recordings, ears, notices = read_manifest(data), MiniClap.load(clap), data / LICENCES
-    free = build_default(recordings, all_models().values(), ears, out / "default", notices)
-    credited = build_community(recordings, ears, out / "community", notices, extends="../default")
-    typer.echo(f"default: {len(free)} entries; community: {len(credited)} more, in {out}")
 
 
 def assemble_command(

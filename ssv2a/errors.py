@@ -13,7 +13,8 @@ Every message says what was wrong, what was expected, what was found and what to
     ├── ConfigurationError    a value of a model configuration is impossible
     ├── WeightsError          a checkpoint does not fit its network
     ├── InputError            an image, text or sound cannot be used as a source
-    └── TrainingError         training cannot start or go on
+    ├── TrainingError         training cannot start or go on
+    └── EvaluationError       what is to be measured, or what it is measured with, cannot be used
 """
 
 from __future__ import annotations
@@ -75,3 +76,7 @@ class InputError(Ssv2aError):
 
 class TrainingError(Ssv2aError):
     """Training cannot start or go on."""
+
+
+class EvaluationError(Ssv2aError):
+    """What is to be measured, or what it is measured with, cannot be used."""

@@ -65,6 +65,7 @@ class _Seen:
     scene: Scene
     sightings: tuple[Sighting, ...]
     seed: int  # of the synthesis
+    looks: tuple[Look, ...] = ()
 
 
 class Ssv2a:
@@ -108,6 +109,10 @@ class Ssv2a:
         """(width, height) that a clip's frames are to be stretched to; None: any, kept in shape."""
         return self._chain.eyes.get().frame_size
 
+    def listen(self, waveforms: Sequence[FloatArray]) -> FloatArray:
+        """CLAP vectors [n, clap_dim] of sounds [channels, samples], see `Clap.audio_batch`."""
+        return self._chain.clap.get().audio_batch(waveforms)
+
     def check(self, synthesis: Mapping[str, object]) -> None:
         """Refuse settings that mean nothing to the bundle's synthesiser.
 
@@ -148,7 +153,7 @@ class Ssv2a:
                 target = _array(self._mix(look, (), draws.generator, settings).claps[0])
                 tracks = self._tracks(tracking.tracks, (), 1, draws.generator)
                 scene = _scene((Fraction(0),), n_samples, look, tracks, target)
-                seen.append(_Seen(scene, _sightings(look, tracking), draws.synthesis))
+                seen.append(_Seen(scene, _sightings(look, tracking), draws.synthesis, look))
         renderings = self._render(seen, n_samples, settings, clock, stems=stems)
         shares = {stage: seconds / len(seen) for stage, seconds in clock.items()}
         return [_take(one, rendering, shares) for one, rendering in zip(seen, renderings, strict=True)]
@@ -198,7 +203,7 @@ class Ssv2a:
         scene = _scene(times, n_samples, looks, tracks, _array(target))
 
         # 3. Make it audible.
-        seen = _Seen(scene, _sightings(looks, tracking), draws.synthesis)
+        seen = _Seen(scene, _sightings(looks, tracking), draws.synthesis, looks)
         [rendering] = self._render([seen], n_samples, settings, clock, stems=stems, previous=state.continuity)
         take = _take(seen, rendering, clock)
         return take, VideoState(tracking.following, rendering.continuity, state.given)
@@ -397,6 +402,7 @@ def _take(seen: _Seen, rendering: Rendering, seconds: Mapping[str, float]) -> Ta
         seconds_spent=seconds,
         warnings=rendering.warnings,
         stems=rendering.stems,
+        looks=seen.looks,
     )
 
 

@@ -22,7 +22,7 @@ from ssv2a.soundbank.vocabulary import vocabulary
 from ssv2a.types import FloatArray
 
 COLUMNS = ("decides", "evidence", "at_least", "sound")
-PLACE = 0.4  # mass of a place from which it is believed; below, the classifier names places only roughly
+PLACE = 0.33  # mass of a place from which it is believed; below, the classifier names places only roughly
 HARD_FLOOR = "footsteps_hard"  # what people walk on where no rule knows better
 
 

@@ -14,12 +14,13 @@ from fractions import Fraction
 
 import numpy as np
 
+from ssv2a.claims import Claim, merge
 from ssv2a.detect.nanodet import NanoDet
 from ssv2a.embed.classifier import Classifier
-from ssv2a.embed.conse import Verdict, blend, judge, weigh_classes
+from ssv2a.embed.conse import STRANGER, Verdict, blend, judge, shares, weigh_classes
 from ssv2a.embed.minilm import MiniLm
 from ssv2a.heard import Heard, HeardTable, caption_of
-from ssv2a.motion import CUT_SHOT, UNCHANGED, Motion, difference, motion, thumbnail
+from ssv2a.motion import CUT_SHOT, UNCHANGED, Motion, Neighbour, camera_shift, difference, motion, thumbnail
 from ssv2a.scenes import Rule, ambience, gather, pool, surface
 from ssv2a.types import (
     MAX_SLOTS,
@@ -30,19 +31,23 @@ from ssv2a.types import (
     FloatArray,
     Frames,
     Look,
+    Reasons,
     Region,
     Source,
 )
 
 UNEXPLAINED = 0.5  # mass of a class of the whole picture from which it is a source beside the detector's
 ALONE = 0.35  # the same, where the detector found nothing
-SAME_THING = 0.5  # overlap above which two sources of one name and caption are one
 SAME_CROP = 0.7  # overlap with the frame before above which the classifier's verdict is kept
 CROP_FRAMES = 4  # frames in a row that may share one verdict
 MAX_CROPS = 8  # classified in one frame, the largest; the rest go by the detector's label
 MIN_CROP = 0.005  # share of the picture: a smaller crop is too coarse to classify
 TALL = 1.3  # height to width, in pixels, of a person seen from head to foot
 NO_FEET = 0.985  # a box that ends lower than this has no feet in the picture
+WIDE = 1.2  # width to height of a picture from which its halves may show two things
+REACHES = 0.3  # share of a region in a half, from which the half is explained by it
+OWN_SHARE = 0.6  # of a frame's own classes, beside the mean of its shot: what left is not seen any more
+REPORTED = 4  # likeliest classes that a source's reasons name
 AMBIENCE_WEIGHT = 0.5  # of the ambience in the scene's vector, beside probabilities
 
 _OBJECTS = frozenset({"animal", "vehicle", "instrument", "tool", "appliance", "sport"})
@@ -68,6 +73,14 @@ class _Crop:
 
 
 @dataclass(frozen=True, slots=True)
+class _Half:
+    """One side of a picture in which the detector found nothing."""
+
+    box: Box
+    odds: FloatArray  # [classes]
+
+
+@dataclass(frozen=True, slots=True)
 class _Impression:
     """One frame, named but not yet heard."""
 
@@ -76,6 +89,7 @@ class _Impression:
     verdicts: tuple[Verdict, ...]  # one for each crop
     moves: tuple[Motion, ...]  # one for each crop
     odds: FloatArray  # [classes] of the whole picture
+    halves: tuple[_Half, ...]  # of a picture in which they may show what the detector does not know
     evidence: Mapping[str, float]  # of the place
 
 
@@ -168,7 +182,13 @@ class Eyes:
             beside: the frames before and after it, of the same shot.
             before: the crops of the frame before it, of the same shot.
         """
-        others = [(other.time, other.thumb, other.regions) for other in beside]
+        others = [
+            Neighbour(
+                *(other.time, other.thumb, other.regions),
+                camera_shift(glance.thumb, other.thumb, glance.regions, other.regions),
+            )
+            for other in (beside if glance.regions else ())
+        ]
         moves = tuple(motion(region, glance.thumb, glance.time, others) for region in glance.regions)
         by_size = sorted(range(len(glance.regions)), key=lambda i: -glance.regions[i].box.area)
         worth = {i for i in by_size[:MAX_CROPS] if glance.regions[i].box.area >= MIN_CROP}
@@ -182,23 +202,47 @@ class Eyes:
         )
         odds = self._classifier.classify(glance.image)
         evidence = gather(_counted(verdicts, labels), self._heard.classes, odds, glance.thumb)
-        return _Impression(glance, crops, verdicts, moves, odds, evidence)
+        return _Impression(
+            glance, crops, verdicts, moves, odds, self._halves(glance, verdicts, odds), evidence
+        )
+
+    def _halves(self, glance: _Glance, verdicts: Sequence[Verdict], odds: FloatArray) -> tuple[_Half, ...]:
+        """The sides of a wide picture that nothing audible reaches into, unless the whole is one thing."""
+        if glance.image.shape[1] < WIDE * glance.image.shape[0] or self._surest(odds)[1] >= UNEXPLAINED:
+            return ()
+        audible = zip(glance.regions, verdicts, strict=True)
+        sounding = [region for region, verdict in audible if verdict.heard.sound or verdict.heard.moving]
+        empty = [
+            half
+            for half in (Box(0, 0, 0.5, 1), Box(0.5, 0, 1, 1))
+            if all(region.box.share_within(half) < REACHES for region in sounding)
+        ]
+        return tuple(_Half(half, self._classifier.classify(glance.image, half)) for half in empty)
 
     def _look(
         self, own: _Impression, shot: Sequence[_Impression], cut: bool, muted: frozenset[str], most: int
     ) -> Look:
         """Hear one frame; the place and the whole picture's classes are taken from its shot."""
-        odds = np.mean([impression.odds for impression in shot], axis=0, dtype=np.float32)
+        beside = np.mean([impression.odds for impression in shot], axis=0)
+        odds = np.asarray(OWN_SHARE * own.odds + (1 - OWN_SHARE) * beside, np.float32)
         evidence = pool([impression.evidence for impression in shot])
         ground, air = surface(self._rules, evidence), ambience(self._rules, evidence)
         air = None if air is None or air.casefold() in muted else air
         shape = own.glance.image.shape[1] / own.glance.image.shape[0]
-        sources = [
-            self._source(crop, verdict, move, _sound(verdict, move, crop.region.box, shape, ground), muted)
+        claims = [
+            Claim(
+                self._source(
+                    crop, verdict, move, _sound(verdict, move, crop.region.box, shape, ground), muted
+                ),
+                animal=verdict.heard.group == "animal",
+                borne_out=verdict.decision in ("confirmed", "overruled"),
+            )
             for crop, verdict, move in zip(own.crops, own.verdicts, own.moves, strict=True)
         ]
-        sources += self._unexplained(odds, own.verdicts, muted)
-        kept = _merge(sources)[:most]
+        whole = self._unexplained(WHOLE_PICTURE, odds, ALONE if not own.verdicts else UNEXPLAINED, own, muted)
+        if not whole:
+            whole = [s for h in own.halves for s in self._unexplained(h.box, h.odds, STRANGER, own, muted)]
+        kept = merge([*claims, *(Claim(source, animal=False, borne_out=True) for source in whole)])[:most]
         scene = self._scene(odds, kept, air, muted)
         return Look(own.glance.time, scene, caption_of(air), kept, reused=False, cut=cut)
 
@@ -219,29 +263,37 @@ class Eyes:
         own = caption if label is verdict.heard else label.caption_when(moving)
         if own:
             weights[own] = weights.get(own, 0.0) + verdict.label_weight
-        vector = blend(self._text, weights or {verdict.heard.name: 1.0})
-        return Source(crop.region.box, label.name, verdict.heard.name, caption, verdict.confidence, vector)
+        weights = weights or {verdict.heard.name: 1.0}
+        reasons = Reasons(verdict.decision, self._likeliest(crop.odds), shares(weights))
+        return Source(
+            *(crop.region.box, label.name, verdict.heard.name, caption, verdict.confidence),
+            *(blend(self._text, weights), reasons),
+        )
 
-    def _unexplained(
-        self, odds: FloatArray, verdicts: Sequence[Verdict], muted: frozenset[str]
-    ) -> list[Source]:
-        """The whole picture's own thing, where it sounds and no region is such a thing."""
+    def _surest(self, odds: FloatArray) -> tuple[str, float]:
+        """The sound of things, not places, that has the most mass, and its mass."""
         masses: dict[str, float] = {}
         for heard, probability in zip(self._heard.classes, odds.tolist(), strict=True):
             if heard.group in _OBJECTS and heard.sound:
                 masses[heard.sound] = masses.get(heard.sound, 0.0) + probability
-        sound = max(masses, key=lambda key: masses[key])
+        return max(masses.items(), key=lambda item: item[1])
+
+    def _unexplained(
+        self, box: Box, odds: FloatArray, needed: float, own: _Impression, muted: frozenset[str]
+    ) -> list[Source]:
+        """The own thing of the whole picture or of a half, where it sounds and no region is such a thing."""
+        sound, mass = self._surest(odds)
         members = [i for i, h in enumerate(self._heard.classes) if h.sound == sound and h.group in _OBJECTS]
         heard = self._heard.classes[max(members, key=lambda i: float(odds[i]))]
-        seen = {v.heard.sound for v in verdicts} | {v.heard.moving for v in verdicts}
-        kinds = {v.heard.kind or v.heard.name for v in verdicts}
-        needed = UNEXPLAINED if verdicts else ALONE
-        if masses[sound] < needed or sound in seen or (heard.kind and heard.kind in kinds):
+        seen = {v.heard.sound for v in own.verdicts} | {v.heard.moving for v in own.verdicts}
+        kinds = {v.heard.kind or v.heard.name for v in own.verdicts}
+        if mass < needed or sound in seen or (heard.kind and heard.kind in kinds):
             return []
         caption = None if {SCENE, *_words(heard, sound)} & muted else heard.caption_when(moving=False)
         weights = weigh_classes(self._heard.classes, odds, moving=False, places=False)
-        vector = blend(self._text, weights or {heard.name: 1.0})
-        return [Source(WHOLE_PICTURE, SCENE, heard.name, caption, masses[sound], vector)]
+        weights = weights or {heard.name: 1.0}
+        vector, reasons = blend(self._text, weights), self._whole(odds, weights)
+        return [Source(box, SCENE, heard.name, caption, mass, vector, reasons)]
 
     def _scene(
         self, odds: FloatArray, sources: Sequence[Source], air: str | None, muted: frozenset[str]
@@ -258,8 +310,19 @@ class Eyes:
             weights[caption] = weights.get(caption, 0.0) + AMBIENCE_WEIGHT
         likeliest = int(odds.argmax())
         name = self._heard.classes[likeliest].name
-        vector = blend(self._text, weights or {name: 1.0})
-        return Source(WHOLE_PICTURE, SCENE, name, caption, float(odds[likeliest]), vector)
+        weights = weights or {name: 1.0}
+        vector, reasons = blend(self._text, weights), self._whole(odds, weights)
+        return Source(WHOLE_PICTURE, SCENE, name, caption, float(odds[likeliest]), vector, reasons)
+
+    def _whole(self, odds: FloatArray, weights: Mapping[str, float]) -> Reasons:
+        return Reasons("picture", self._likeliest(odds), shares(weights))
+
+    def _likeliest(self, odds: FloatArray | None) -> tuple[tuple[str, float], ...]:
+        """The classifier's likeliest names with their probabilities; none where it was not asked."""
+        if odds is None:
+            return ()
+        chosen = np.argsort(-odds, kind="stable")[:REPORTED].tolist()
+        return tuple((self._heard.classes[i].name, float(odds[i])) for i in chosen)
 
 
 def _words(heard: Heard, sound: str | None) -> frozenset[str]:
@@ -294,16 +357,6 @@ def _sound(verdict: Verdict, move: Motion, box: Box, shape: float, ground: str) 
     height, width = box.bottom - box.top, (box.right - box.left) * shape
     whole = height >= TALL * width and box.bottom < NO_FEET
     return ground if move is Motion.MOVES and whole else "cloth_rustle"
-
-
-def _merge(sources: Sequence[Source]) -> tuple[Source, ...]:
-    """One source a thing, the surest first: overlapping sources of one name that sound alike are one."""
-    kept: list[Source] = []
-    for source in sorted(sources, key=lambda s: -s.confidence):
-        twins = [o for o in kept if (o.name, o.caption) == (source.name, source.caption)]
-        if all(twin.box.overlap(source.box) <= SAME_THING for twin in twins):
-            kept.append(source)
-    return tuple(kept)
 
 
 def _changed(frames: Frames) -> list[int]:

@@ -43,6 +43,18 @@ def read_sound(path: Path) -> FloatArray:
     return sound
 
 
+def sound_blocks(path: Path) -> Generator[FloatArray, None, None]:
+    """The first audio stream of a file that ffmpeg reads, [channels, ≤ 1 s] at SAMPLE_RATE.
+
+    Raises:
+        InputError: the file cannot be read or holds no sound.
+    """
+    try:
+        yield from _blocks(path, _stream(path))
+    except MediaError as error:
+        raise InputError(f"{path}: the sound cannot be read: {error} Is the file whole?") from error
+
+
 def _stream(path: Path) -> Mapping[str, Any]:
     entries = "stream=index,channels,channel_layout,start_time"
     found = ffmpeg.probe(["-select_streams", "a", "-show_entries", entries, ffmpeg.url(path)])

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 from ssv2a.bundle import Bundle
 from ssv2a.cli_results import Facts, write_take
+from ssv2a.explain import explain as draw_explanation
 from ssv2a.images import read_image
 from ssv2a.media.frames import FrameReader
 from ssv2a.media.timeline import Timeline, picture_timeline
 from ssv2a.pipeline import Ssv2a
-from ssv2a.types import SAMPLE_RATE, ByteArray, Composition, Take
+from ssv2a.types import SAMPLE_RATE, ByteArray, Composition, Frames, Take
 
 if TYPE_CHECKING:
     from ssv2a.cli_batch import Batch
@@ -50,12 +51,13 @@ class Studio:
         self._model.check(self._settings.synthesis)
         self._model.on_step = batch.step
 
-    def images(self, names: Mapping[Path, str], together: int) -> None:
+    def images(self, names: Mapping[Path, str], together: int, *, explain: bool) -> None:
         """A take for each picture.
 
         Args:
             names: of the results, by picture.
             together: pictures that are computed at once.
+            explain: draw a picture beside each that says what is seen and heard.
         """
         paths = iter(names)
         while group := list(islice(paths, together)):
@@ -68,14 +70,18 @@ class Studio:
                 takes = self._image_takes(pictures) if pictures else []
                 for path, take in zip(pictures, takes, strict=True):
                     with self._batch.tried(path):
-                        self._write(self._options.out, names[path], take, [{"image": str(path)}])
+                        frames = Frames(pictures[path][None], (Fraction(0),))
+                        drawn = draw_explanation(path.name, frames, take) if explain else None
+                        self._write(self._options.out, names[path], take, [{"image": str(path)}], drawn)
 
-    def clips(self, names: Mapping[Path, str]) -> None:
-        """A take for each clip; `names`: of the results."""
+    def clips(self, names: Mapping[Path, str], *, explain: bool) -> None:
+        """A take for each clip; `names`: of the results; `explain`: as for images."""
         for path, name in names.items():
             self._batch.begin(path)
             with self._batch.tried(path):
-                self._write(self._options.out, name, self._clip_take(path), [{"video": str(path)}])
+                frames, take = self._clip_take(path)
+                drawn = draw_explanation(path.name, frames, take) if explain else None
+                self._write(self._options.out, name, take, [{"video": str(path)}], drawn)
 
     def composition(self, parts: Composition, inputs: Sequence[Mapping[str, str]]) -> None:
         """One take of all parts; `inputs`: how they are called in the report."""
@@ -102,7 +108,8 @@ class Studio:
             stems=self._options.tracks,
         )
 
-    def _clip_take(self, path: Path) -> Take:
+    def _clip_take(self, path: Path) -> tuple[Frames, Take]:
+        """The frames that were looked at, and the take."""
         timeline = picture_timeline(path)
         n_samples = self._samples(min(timeline.duration, SECONDS))
         count = self._options.frames or self._bundle.frames
@@ -117,14 +124,21 @@ class Studio:
             settings=self._settings,
             stems=self._options.tracks,
         )
-        return take
+        return frames, take
 
     def _samples(self, seconds: Fraction) -> int:
         """Length of a result: what the options say, else `seconds`."""
         own = self._options.duration
         return max(1, round((seconds if own is None else Fraction(own)) * SAMPLE_RATE))
 
-    def _write(self, out: Path, name: str, take: Take, inputs: Sequence[Mapping[str, str]]) -> None:
+    def _write(
+        self,
+        out: Path,
+        name: str,
+        take: Take,
+        inputs: Sequence[Mapping[str, str]],
+        picture: bytes | None = None,
+    ) -> None:
         options = self._options
         facts = Facts(
             inputs=inputs,
@@ -139,7 +153,8 @@ class Studio:
                 "licences": self._licences(),
             },
         )
-        self._batch.done(write_take(out, name, take, facts, overwrite=options.overwrite), take)
+        wav = write_take(out, name, take, facts, overwrite=options.overwrite, picture=picture)
+        self._batch.done(wav, take)
 
     def _licences(self) -> list[str]:
         """Of the models; what is heard of a bank is credited by itself."""

@@ -27,6 +27,7 @@ SCENE = "scene"  # the label of sources that are the whole picture
 SOUND = "sound"  # the label of sources that are given as sound
 
 Kind = Literal["texture", "event"]
+Decision = Literal["detector", "confirmed", "kept", "overruled", "doubted", "picture"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,12 @@ class Box:
         shared = width * height
         return shared / (self.area + other.area - shared)
 
+    def share_within(self, other: Box) -> float:
+        """Share of this box that lies in the other, 0..1."""
+        width = min(self.right, other.right) - max(self.left, other.left)
+        height = min(self.bottom, other.bottom) - max(self.top, other.top)
+        return max(width, 0.0) * max(height, 0.0) / max(self.area, 1e-12)
+
 
 WHOLE_PICTURE = Box(0.0, 0.0, 1.0, 1.0)
 
@@ -119,6 +126,15 @@ class Region:
 
 
 @dataclass(frozen=True, slots=True)
+class Reasons:
+    """Why a source has its name, and what its vector is made of."""
+
+    decision: Decision  # of label and crop, who gave the name; "detector": no crop was asked
+    classes: tuple[tuple[str, float], ...]  # the classifier's likeliest names, with their probabilities
+    weights: tuple[tuple[str, float], ...]  # texts whose vectors were summed, with their shares (sum: 1)
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """One possible sound source of one frame, after crop and label were weighed together."""
 
@@ -128,6 +144,7 @@ class Source:
     caption: str | None  # what such a thing sounds like; None: it is silent
     confidence: float  # 0..1
     clip: FloatArray  # [clip_dim], L2-normalised
+    reasons: Reasons | None = None  # None: its vector is the image encoder's own
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +257,7 @@ class Take:
     seconds_spent: Mapping[str, float]  # stage name → wall seconds
     warnings: tuple[str, ...] = ()
     stems: Mapping[int, FloatArray] = field(default_factory=dict)  # Track.key → [channels, n_samples]
+    looks: tuple[Look, ...] = ()  # one a frame; their sources are the sightings, in the same order
 
     def with_stage(self, stage: str, seconds: float) -> Take:
         """Return the same take with one more stage in `seconds_spent`."""

@@ -68,7 +68,7 @@ def test_a_bank_is_read_as_it_was_written(two_banks):
     assert bank.entry("bell").pause_seconds == (0.5, 1.0)
     assert bank.entry("bell").author == "A. Maker"
     assert bank.entry("none") is None
-    np.testing.assert_allclose(np.linalg.norm(bank.claps, axis=-1), 1, atol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(bank.claps, axis=-1), 1, atol=1e-3)
     kept = (two_banks / "base" / "audio" / "bell.ogg").read_bytes()
     assert kept == (two_banks / "bell.ogg").read_bytes()
 
@@ -84,7 +84,7 @@ def test_an_extending_bank_holds_the_entries_of_both(two_banks):
     bank = Bank.open(two_banks / "more")
     assert [entry.id for entry in bank.entries] == ["model.dog", "bell", "gong"]
     assert bank.claps.shape == (3, 3, 256)
-    np.testing.assert_allclose(np.linalg.norm(bank.claps, axis=-1), 1, atol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(bank.claps, axis=-1), 1, atol=1e-3)
     assert bank.audio(bank.entry("bell")).shape[0] == 1
     assert bank.audio(bank.entry("gong")).shape[0] == 2
 

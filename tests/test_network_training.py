@@ -25,6 +25,8 @@ from ssv2a.train.sources import Mixture, Source, SourceBook, unit
 from ssv2a.types import FloatArray
 from ssv2a.weights import join_files, load_networks
 
+MINI = Path(__file__).parents[1] / "ssv2a" / "bundles" / "mini"
+
 CLIP, CLAP = 24, 16
 SETTINGS = LoopSettings(steps=120, learning_rate=5e-3, warmup=5, ema_decay=0.9, validate_every=60)
 
@@ -123,6 +125,8 @@ def test_finished_runs_come_into_a_bundle_with_their_figures(
         file = bundle / path / "bank.json" if path.startswith("banks") else bundle / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(path.encode())
+    for name in ("minilm_l6_v2_int8.onnx", "minilm_tokenizer.json"):
+        shutil.copyfile(MINI / name, bundle / name)
     (runs / "clap" / "metrics.json").write_text('{"step": 7}')
     (bundle / "ssv2a.json").write_text(json.dumps(toy_json()))
     command = ["assemble", "--version", "3.2.1", "--bundle", str(bundle), "--runs", str(runs)]

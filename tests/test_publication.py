@@ -46,7 +46,7 @@ def test_a_killed_run_leaves_no_clip_without_its_report_and_picture(clip: Path, 
     again = {name.replace("a_foley", "a_foley_2") for name in ALL} if "a_foley.mp4" in left else set()
     assert {path.name for path in (clip.parent / "foley").iterdir()} == {*ALL, *again}
     files = json.loads(output.report.read_text())["files"]
-    assert list(files.values()) == [str(output.files[0]), str(output.report), str(output.picture)]
+    assert list(files.values()) == [str(output.files[0]), str(output.report), str(output.picture), None]
 
 
 @pytest.mark.parametrize(("moment", "left"), [("clip", []), ("removal of its temporary name", ALL)])

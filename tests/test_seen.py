@@ -10,7 +10,9 @@ from seen_parts import MINI, clip, detector, eyes, heard, picture, sentences
 
 from ssv2a.embed.conse import blend, judge, weigh_classes
 from ssv2a.errors import BundleError, InputError
-from ssv2a.motion import Motion, motion, thumbnail
+from ssv2a.evaluate.material import PICTURES as PHOTOGRAPHS
+from ssv2a.images import read_image
+from ssv2a.motion import Motion, Neighbour, Shift, camera_shift, motion, thumbnail
 from ssv2a.scenes import ambience, gather, load_scenes, surface
 from ssv2a.seen import Eyes
 from ssv2a.types import Box, ByteArray, FloatArray, Look, Region
@@ -187,14 +189,14 @@ def test_the_same_frames_give_the_same_looks() -> None:
         np.testing.assert_array_equal(a.scene.clip, b.scene.clip)
 
 
-def _walker(steps: list[float]) -> list[tuple[Fraction, FloatArray, list[Region]]]:
+def _walker(steps: list[float]) -> list[Neighbour]:
     """Frames half a second apart in which one tall person stands at the places given."""
     frames = []
     for n, x in enumerate(steps):
         image = np.zeros((160, 160, 3), np.uint8)
         image[16:128, int(x * 160) : int((x + 0.15) * 160)] = 200
         region = Region(Box(x, 0.1, x + 0.15, 0.8), "person", 0.8)
-        frames.append((Fraction(n, 2), thumbnail(image), [region]))
+        frames.append(Neighbour(Fraction(n, 2), thumbnail(image), [region]))
     return frames
 
 
@@ -208,16 +210,39 @@ def _walker(steps: list[float]) -> list[tuple[Fraction, FloatArray, list[Region]
     ],
 )
 def test_a_walk_is_told_from_standing(steps, expected) -> None:
-    first, (time, thumb, regions), last = _walker(steps)
+    first, (time, thumb, regions, _), last = _walker(steps)
     assert motion(regions[0], thumb, time, [first, last]) is expected
 
 
+def _panned(pixels: int) -> Neighbour:
+    """The Summer Palace under a camera that went so far to the right; one person stands before it."""
+    view = picture("palace")[:400, pixels : pixels + 400].copy()
+    left = 200 - pixels
+    view[100:340, left : left + 60] = (40, 30, 90)
+    region = Region(Box(left / 400, 0.25, (left + 60) / 400, 0.85), "person", 0.8)
+    return Neighbour(Fraction(pixels, 100), thumbnail(view), [region])
+
+
+def test_who_stands_does_not_walk_when_the_camera_pans() -> None:
+    before, now, after = _panned(0), _panned(50), _panned(100)
+    assert motion(now.regions[0], now.thumb, now.time, [before, after]) is Motion.MOVES  # what it looks like
+    pans = [camera_shift(now.thumb, n.thumb, now.regions, n.regions) for n in (before, after)]
+    np.testing.assert_allclose(pans, [(0.125, 0), (-0.125, 0)], atol=1 / 64)
+    beside = [n._replace(pan=pan) for n, pan in zip((before, after), pans, strict=True)]
+    assert motion(now.regions[0], now.thumb, now.time, beside) is not Motion.MOVES
+
+
+def test_one_who_walks_before_a_still_camera_is_no_pan() -> None:
+    first, second = _walker([0.2, 0.5])
+    assert camera_shift(first.thumb, second.thumb, first.regions, second.regions) == Shift(0.0, 0.0)
+
+
 def test_who_stirs_in_place_stirs_and_who_comes_from_nowhere_moved() -> None:
-    (time, thumb, regions), after = _walker([0.3, 0.3])
+    (time, thumb, regions, _), after = _walker([0.3, 0.3])
     changed = thumb + np.float32(8)
-    assert motion(regions[0], thumb, time, [(after[0], changed, after[2])]) is Motion.STIRS
+    assert motion(regions[0], thumb, time, [after._replace(thumb=changed)]) is Motion.STIRS
     empty = np.zeros_like(thumb)
-    assert motion(regions[0], thumb, time, [(after[0], empty, [])]) is Motion.MOVES
+    assert motion(regions[0], thumb, time, [after._replace(thumb=empty, regions=[])]) is Motion.MOVES
 
 
 class _Scripted:
@@ -312,5 +337,11 @@ def test_a_verdict_is_kept_while_a_thing_rests_but_not_over_a_cut(monkeypatch) -
     box = Region(Box(0, 0, 0.97, 1), "cat", 0.6)
     seen = Eyes(_Scripted([[box]] * 3), full._classifier, full._text, full._heard, full._rules)  # type: ignore[arg-type]
     looks = seen.look(clip(image, lighter, other_shot))
-    assert sum(one is not None for one in boxes) == 2  # the first frame's and the other shot's
+    assert boxes.count(box.box) == 2  # the first frame's and the other shot's
     assert [look.sources[0].name for look in looks] == ["Egyptian Mau", "Egyptian Mau", "espresso"]
+
+
+def test_where_a_cat_is_there_is_no_dog() -> None:
+    """The detector finds both in one place; the crop bears out the cat."""
+    (look,) = eyes().look(clip(read_image(PHOTOGRAPHS / "cat.jpg")))
+    assert [source.label for source in look.sources] == ["cat"]

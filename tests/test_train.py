@@ -124,11 +124,11 @@ def test_the_rate_warms_up_and_ends_at_zero():
 
 def test_contrast_is_zero_for_sure_pairs_and_log_n_for_unsure_ones():
     pairs = torch.eye(5)
-    assert contrast(pairs, pairs, torch.tensor(100.0).log()).item() == pytest.approx(0, abs=1e-6)
+    assert contrast(pairs, pairs, torch.tensor(100.0).log()).item() == pytest.approx(0, abs=1e-5)
     same = torch.ones(5, 5) / 5**0.5
     assert contrast(same, same, torch.tensor(1.0).log()).item() == pytest.approx(np.log(5), abs=1e-5)
     capped = contrast(pairs[:, [1, 0, 2, 3, 4]], pairs, torch.tensor(20.0))
-    assert capped.item() == pytest.approx(100 * 2 / 5, abs=1e-3)  # the scale stops at 100
+    assert capped.item() == pytest.approx(15 * 2 / 5, abs=1e-3)  # the scale stops at 15
 
 
 @settings(max_examples=30, deadline=None)
@@ -185,7 +185,7 @@ def beep(pitch):
 
 
 def model(name, sound, pitch, kind="texture"):
-    return SoundModel(name, sound, kind, lambda rng: {"bend": rng.uniform(0.97, 1.03)}, beep(pitch))
+    return SoundModel(name, sound, kind, "a beep", lambda rng: {"bend": rng.uniform(0.97, 1.03)}, beep(pitch))
 
 
 def test_classes_become_sounds_of_the_vocabulary(recordings):
@@ -272,7 +272,9 @@ def tones():
         for draw in range(6):
             audio = render_draw(model(f"test.{sound}", sound, pitch), draw, 1.5)
             split = "val" if draw == 5 else "train"
-            sounds.append(TrainingSound(f"test.{sound}-{draw}", sound, captions, split, mel_power(audio)))
+            sounds.append(
+                TrainingSound(f"test.{sound}-{draw}", sound, captions, split, mel_power(audio), modelled=True)
+            )
     return tuple(sounds)
 
 
@@ -287,7 +289,7 @@ def test_a_tiny_clap_learns_tones_and_their_mixtures(tones, tmp_path):
     assert last["models R@1"] >= 0.75
     vectors = read_vectors(tmp_path / "clap_vectors.npz")
     clap = MiniClap.load(tmp_path / "clap.safetensors")
-    np.testing.assert_allclose(vectors.clap, embed_sounds(tones, clap).clap, atol=1e-5)
+    np.testing.assert_allclose(vectors.clap, embed_sounds(tones, clap).clap, atol=1e-3)
     assert vectors.sounds[0] == "whistle"
     assert json.loads((tmp_path / "metrics.json").read_text())["classes"] == 4
 

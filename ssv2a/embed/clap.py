@@ -170,9 +170,11 @@ class MiniClap:
         return cls(network)
 
     def save(self, path: Path) -> None:
-        """Write the weights with the network's options, as safetensors."""
+        """Write the weights with the network's options, as safetensors in half precision."""
         metadata = {"network": json.dumps({"width": self._network.width})}
-        save_file({k: v.contiguous() for k, v in self._network.state_dict().items()}, path, metadata)
+        state = {key: value.contiguous() for key, value in self._network.state_dict().items()}
+        halves = {key: value.half() if value.is_floating_point() else value for key, value in state.items()}
+        save_file(halves, path, metadata)
 
     def audio(self, waveform: FloatArray) -> FloatArray:
         """The vector [256] of a sound [channels, n] at 48 kHz; longer than 10 s: the mean of its windows.

@@ -16,7 +16,7 @@ import numpy as np
 from ssv2a.embed.minilm import MiniLm
 from ssv2a.errors import InputError
 from ssv2a.heard import Heard
-from ssv2a.types import FloatArray
+from ssv2a.types import Decision, FloatArray
 
 TOP = 10  # classes that take part in a vector (T of the paper)
 MIN_PROBABILITY = 0.03  # of one class, to take part in a vector
@@ -38,7 +38,12 @@ class Verdict:
     heard: Heard
     confidence: float  # 0..1
     label_weight: float  # 0..1: what is left of the label's own score
-    doubted: bool = False  # a weak label that the crop does not bear out: silent
+    decision: Decision = "detector"
+
+    @property
+    def doubted(self) -> bool:
+        """A weak label that the crop does not bear out: silent."""
+        return self.decision == "doubted"
 
 
 def judge(label: Heard, score: float, classes: tuple[Heard, ...], odds: FloatArray | None) -> Verdict:
@@ -61,14 +66,14 @@ def judge(label: Heard, score: float, classes: tuple[Heard, ...], odds: FloatArr
     own = [i for i, heard in enumerate(classes) if heard.kind == label.name]
     borne_out = float(odds[own].sum())
     if borne_out >= CONFIRMED:
-        return Verdict(_likeliest(own, classes, odds), max(score, borne_out), score)
+        return Verdict(_likeliest(own, classes, odds), max(score, borne_out), score, "confirmed")
     rivals = _masses(label, classes, odds)
     members, mass = max(rivals.values(), key=lambda rival: rival[1], default=([], 0.0))
     if not members or mass < _needed(label, score, classes[members[0]]):
         if own and label.group != "person" and score < DOUBTED and borne_out < MIN_PROBABILITY:
-            return Verdict(replace(label, sound=None, moving=None), score, score, doubted=True)
-        return Verdict(label, score, score)
-    return Verdict(_likeliest(members, classes, odds), mass, score * (1 - mass))
+            return Verdict(replace(label, sound=None, moving=None), score, score, "doubted")
+        return Verdict(label, score, score, "kept")
+    return Verdict(_likeliest(members, classes, odds), mass, score * (1 - mass), "overruled")
 
 
 def _masses(
@@ -119,6 +124,13 @@ def weigh_classes(
         if caption and odds[i] >= MIN_PROBABILITY and (places or classes[i].group != "place"):
             captions[caption] += float(odds[i])
     return dict(captions)
+
+
+def shares(weights: Mapping[str, float]) -> tuple[tuple[str, float], ...]:
+    """What `blend` sums, as shares of the whole, the largest first."""
+    whole = sum(weight for weight in weights.values() if weight > 0)
+    ranked = sorted(weights.items(), key=lambda item: (-item[1], item[0]))
+    return tuple((text, weight / whole) for text, weight in ranked if weight > 0)
 
 
 def blend(text: MiniLm, weights: Mapping[str, float]) -> FloatArray:

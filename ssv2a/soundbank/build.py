@@ -43,6 +43,7 @@ footsteps_hard | wooden boards | knocks when set in a row
 footsteps_hard | shoe footsteps | a drum machine's steps
 footsteps_hard | wooden floor | knocks
 bell | level crossing | the train comes with it
+bell | is struck and rings | a tuning fork
 tree_fall | twig | a snap, no tree
 chicken_cluck | livestock | a whole farmyard
 hammer | hammer taps | muffled

@@ -49,11 +49,14 @@ class Candidates:
 
 
 def nearest(bank: Bank, wanted: FloatArray, sound: str | None) -> Candidates:
-    """The entries nearest to `wanted` [256]: of that sound, else of one much like it, else of all."""
+    """The entries nearest to `wanted` [clap_dim]: of that sound, else of one much like it, else of all.
+
+    Of a sound, a user's own go before those of the bank that a library extends.
+    """
     cosines = bank.claps @ wanted  # [n, k]
-    there = {entry.sound for entry in bank.entries}
-    meant = sound if sound in there else _RELATED.get(sound or "")
-    fitting = [place for place, entry in enumerate(bank.entries) if entry.sound == meant]
+    meant = played_for(bank, sound)
+    fitting = [place for place, entry in enumerate(bank.entries) if meant and entry.sound == meant]
+    fitting = [place for place in fitting if place in bank.own] or fitting
     share = SHARE_OF_COSINE if fitting else 1.0
     scores = share * cosines.max(axis=1) + np.array([worth(entry) for entry in bank.entries])
     places = np.array(fitting or range(len(bank.entries)))
@@ -63,6 +66,12 @@ def nearest(bank: Bank, wanted: FloatArray, sound: str | None) -> Candidates:
         scores=tuple(float(scores[place]) for place in places),
         vectors=bank.claps[places, cosines[places].argmax(axis=1)],
     )
+
+
+def played_for(bank: Bank, sound: str | None) -> str | None:
+    """The sound that a bank has for another: itself, else one much like it; None: it has neither."""
+    there = {entry.sound for entry in bank.entries}
+    return next((key for key in (sound, _RELATED.get(sound or "")) if key and key in there), None)
 
 
 def worth(entry: Entry) -> float:

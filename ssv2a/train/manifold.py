@@ -62,8 +62,8 @@ class ManifoldTask:
         """Contrast of folds, reconstruction of CLAP from either fold, KL of every distribution."""
         config, book = self.config, self.book
         every = range(len(book.sources))
-        clips = torch.from_numpy(np.stack([book.draw_clip(i, "train", draws.numpy) for i in every]))
-        claps = torch.from_numpy(np.stack([book.draw_clap(i, "train", draws.numpy) for i in every]))
+        clips = draws.tensor(np.stack([book.draw_clip(i, "train", draws.numpy) for i in every]))
+        claps = draws.tensor(np.stack([book.draw_clap(i, "train", draws.numpy) for i in every]))
         seen, heard = network.manifold.fold_clip(clips), network.manifold.fold_clap(claps)
         from_seen = network.generator(seen.sample(draws.torch))
         from_heard = network.generator(heard.sample(draws.torch))

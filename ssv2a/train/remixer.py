@@ -25,7 +25,7 @@ from ssv2a.types import MAX_SLOTS, FloatArray
 from ssv2a.weights import load_modules, save_modules
 
 WEIGHTS = "remixer.safetensors"
-SETTINGS = LoopSettings(steps=3000, learning_rate=2e-3, validate_every=500)
+SETTINGS = LoopSettings(steps=6000, learning_rate=2e-3, validate_every=500)
 BATCH = 64  # images
 SLOTS = 10  # of an image in training: the whole and up to 8 sources; the others stand for all empty ones
 MOST_SOURCES = 8  # slots, counting things of one kind each
@@ -108,15 +108,16 @@ class RemixerTask:
         """Cosine distance to the mixture's CLAP, and KL; slots are muted whole, folds and CLIPs apart."""
         muting, kl_weight = self.config.remixer.muting, self.config.remixer.kl_weight
         images = draw_images(self.book, BATCH, "train", draws.numpy)
-        folds = self._folds(images, draws)
+        clips, claps = images.clips.to(draws.device), images.claps.to(draws.device)
+        folds = self._folds(images, draws).to(draws.device)
         # The last slot stands for the empty ones, which are never muted when the networks are used.
         muted = [
             torch.cat((mute_slots(slots[:, :-1], muting, draws.torch), slots[:, -1:]), dim=1)
-            for slots in (folds, images.clips)
+            for slots in (folds, clips)
         ]
         remixed = remix(network, *muted)
         return {
-            "distance": cosine_distance(remixed.sample(draws.torch), images.claps),
+            "distance": cosine_distance(remixed.sample(draws.torch), claps),
             "kl": kl_weight * kl_to_standard_normal(remixed),
         }
 

@@ -212,15 +212,28 @@ def _call(params: Params, n: int, rng: Rng) -> FloatArray:
 
 MODELS = (
     SoundModel(
-        "bird.song", "bird_song", "texture", drawn(birds=(2.6, 6.4), rest=(0.8, 2.5), wood=(0.1, 0.5)), _song
+        "bird.song",
+        "bird_song",
+        "texture",
+        "Syrinx: near-sinusoids under fast pitch control, trills and buzzes as frequency and amplitude "
+        "modulation (Fletcher 1988).",
+        drawn(birds=(2.6, 6.4), rest=(0.8, 2.5), wood=(0.1, 0.5)),
+        _song,
     ),
     SoundModel(
-        "bird.call", "bird_call", "event", drawn(centre=(2200, 4800), calls=(1.6, 5.4)), _call, (0.4, 2.0)
+        "bird.call",
+        "bird_call",
+        "event",
+        "Syrinx: one motif of swept near-sinusoids, repeated (Fletcher 1988).",
+        drawn(centre=(2200, 4800), calls=(1.6, 5.4)),
+        _call,
+        (0.4, 2.0),
     ),
     SoundModel(
         "bird.crow",
         "crow_caw",
         "event",
+        "Chaotic syrinx: f0 400–600 Hz of wandering period through tract resonances at 1–2 kHz.",
         drawn(
             f0=(420, 600),
             seconds=(0.25, 0.45),
@@ -236,6 +249,7 @@ MODELS = (
         "bird.duck",
         "duck_quack",
         "event",
+        "Reed-like syrinx with bulla: 180–280 Hz, nasal formants at 1–3 kHz, in a falling series.",
         drawn(
             f0=(180, 280),
             seconds=(0.12, 0.22),
@@ -251,6 +265,7 @@ MODELS = (
         "bird.goose",
         "goose_honk",
         "event",
+        "Syrinx whose mode breaks from about 300 to 450 Hz and back, brassy tract.",
         drawn(
             f0=(240, 330),
             seconds=(0.2, 0.38),
@@ -266,17 +281,26 @@ MODELS = (
         "bird.owl",
         "owl_hoot",
         "event",
+        "Closed-beak hoots: nearly pure 350–440 Hz, the gullet a band-pass at f0 (Riede et al. 2006).",
         drawn(f0=(350, 440), second=(0.05, 0.08), wood=(0.2, 0.45)),
         _owl,
         (0.5, 3.0),
     ),
     SoundModel(
-        "bird.pigeon", "pigeon_coo", "event", drawn(f0=(360, 500), roll_hz=(20, 28)), _pigeon, (0.3, 2.0)
+        "bird.pigeon",
+        "pigeon_coo",
+        "event",
+        "Closed-beak coo: 360–500 Hz through an inflated gullet, trilled by fast syrinx muscles (Elemans "
+        "et al. 2004).",
+        drawn(f0=(360, 500), roll_hz=(20, 28)),
+        _pigeon,
+        (0.3, 2.0),
     ),
     SoundModel(
         "bird.rooster",
         "rooster_crow",
         "event",
+        "Four notes of 620–800 Hz, the tract's resonance tuned to harmonics, the last note long.",
         drawn(f0=(620, 800), last=(0.9, 1.3), mouth=(1350, 1600), breath=(0.7, 1.1)),
         _rooster,
         (0.8, 2.5),
@@ -285,6 +309,7 @@ MODELS = (
         "bird.chicken",
         "chicken_cluck",
         "event",
+        "Short half-breathy calls of 540–680 Hz, strongest at the second harmonic.",
         drawn(f0=(540, 680), mouth=(1150, 1350), calls=(4.6, 9.4), cackle=(0, 1)),
         _chicken,
         (0.2, 1.2),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.signal import lfilter
 
 from ssv2a.soundbank.dsp import (
     Rng,
@@ -59,9 +60,9 @@ def engine(kind: Engine, rpm: Signal, cylinders: int, rng: Rng, uneven: float = 
     turns = np.cumsum(rpm) * (firing_rate(1.0, cylinders, kind.strokes) / SAMPLE_RATE) + rng.uniform()
     times = crossings(turns)
     pattern = 1 + uneven * rng.standard_normal(cylinders)
-    gains = np.resize(pattern, times.size) * (1 + 0.12 * rng.standard_normal(times.size))
+    gains = np.resize(pattern, times.size) * (1 + 0.06 * rng.standard_normal(times.size))
     period = SAMPLE_RATE / firing_rate(float(rpm.mean()), cylinders, kind.strokes)
-    times = times + 0.012 * period * rng.standard_normal(times.size)
+    times = times + 0.005 * period * rng.standard_normal(times.size)
     train = impulses(n, times, gains)
     order = np.arange(1.0, 13.0)
     hertz = kind.pipe_hz * order ** rng.uniform(0.95, 1.05) * rng.uniform(0.94, 1.06, order.size)
@@ -85,54 +86,81 @@ def engine(kind: Engine, rpm: Signal, cylinders: int, rng: Rng, uneven: float = 
     )
     mixed = sum((share * unit(part) for share, part in parts), start=np.zeros(n))
     return filtered(
-        mixed, [(25, -24), (60, 0), (1000, 0), (4000, kind.bright_db), (16_000, 3 * kind.bright_db - 12)]
+        mixed,
+        [
+            (20, -18),
+            (32, 2),
+            (70, 2),
+            (300, 0),
+            (1500, -1),
+            (5000, kind.bright_db),
+            (16_000, 3 * kind.bright_db),
+        ],
     )
 
 
-CAR = Engine(4, 85.0, 0.010, 0.09, 1.0, 0.35, 0.10, 0.9, (120, 1400), -6.0)
-_DIESEL = Engine(4, 62.0, 0.012, 0.12, 1.0, 0.6, 0.28, 0.9, (150, 1800), -5.0)
-_BUS = Engine(4, 55.0, 0.014, 0.14, 1.0, 0.35, 0.15, 1.0, (100, 1000), -8.0)
+CAR = Engine(4, 110.0, 0.008, 0.10, 1.0, 0.15, 0.03, 0.45, (80, 600), -8.5)
+_DIESEL = Engine(4, 84.0, 0.005, 0.10, 1.0, 0.25, 0.10, 0.35, (300, 3500), -6.0)
+_BUS = Engine(4, 70.0, 0.008, 0.11, 1.0, 0.18, 0.05, 0.5, (100, 900), -8.5)
 _MOTORCYCLE = Engine(4, 110.0, 0.006, 0.06, 1.0, 0.8, 0.10, 0.15, (300, 3500), -3.0)
-_TRACTOR = Engine(4, 75.0, 0.015, 0.14, 1.0, 0.5, 0.2, 0.4, (150, 2200), -4.0)
+_TRACTOR = Engine(4, 90.0, 0.006, 0.10, 1.0, 0.25, 0.12, 0.3, (250, 2500), -6.0)
 _OUTBOARD = Engine(2, 130.0, 0.007, 0.05, 1.0, 0.7, 0.08, 0.25, (250, 3000), -4.0)
 
 
-def _rpm(params: Params, n: int, rng: Rng, hunting: float = 0.015) -> Signal:
-    """Speed curve: slow changes of load (`rev` of the speed) and the governor's hunting."""
-    slow = 1 + params["rev"] * (walk(n, rng, 0.35) + 0.3 * walk(n, rng, 1.1))
-    return np.asarray(params["rpm"] * np.maximum(0.3, slow) * (1 + hunting * walk(n, rng, 4.0)))
+def _throttle(params: Params, n: int, rng: Rng) -> Signal:
+    """How far the throttle is open [n], 0..1: now and then it is opened, held a moment and let go."""
+    seconds = n / SAMPLE_RATE
+    edges, values, at = [0.0], [0.0], rng.uniform(-2.0, 2.5)
+    while at < seconds + 4:
+        rise, hold, fall = rng.uniform(0.3, 1.2), rng.uniform(0.2, 1.4), rng.uniform(0.5, 1.6)
+        opened = rng.uniform(0.5, 1.0)
+        edges += [at, at + rise, at + rise + hold, at + rise + hold + fall]
+        values += [0.0, opened, opened * rng.uniform(0.8, 1.0), 0.0]
+        at += rise + hold + fall + rng.uniform(0.4, 1.0) * params["rest"]
+    order = np.argsort(edges, kind="stable")
+    return np.interp(np.arange(n) / SAMPLE_RATE, np.array(edges)[order], np.array(values)[order])
+
+
+def _running(kind: Engine, params: Params, n: int, rng: Rng, cylinders: int) -> FloatArray:
+    """An engine whose speed follows the throttle (`rev` of its idle speed), louder under load."""
+    throttle = _throttle(params, n, rng)
+    lag = 0.25  # seconds until the flywheel has followed
+    speed = lfilter([1 - np.exp(-1 / (lag * SAMPLE_RATE))], [1, -np.exp(-1 / (lag * SAMPLE_RATE))], throttle)
+    idle = params["rpm"] * (1 + 0.015 * walk(n, rng, 4.0) + 0.02 * walk(n, rng, 0.35))
+    sound = engine(kind, idle * (1 + params["rev"] * speed), cylinders, rng, params["uneven"])
+    loud = 10 ** (params["load_db"] * (0.6 * throttle + 0.4 * speed) / 20)
+    return texture(unit(sound) * loud)
 
 
 def _car(params: Params, n: int, rng: Rng) -> FloatArray:
     """Four-stroke petrol engine: rpm/60·cylinders/2 firings a second drive exhaust modes and noise."""
-    return texture(engine(CAR, _rpm(params, n, rng), round(params["cylinders"]), rng, params["uneven"]))
+    return _running(CAR, params, n, rng, round(params["cylinders"]))
 
 
 def _truck(params: Params, n: int, rng: Rng) -> FloatArray:
     """Six-cylinder diesel: slow hard firings with injector clatter (knock) and a low exhaust."""
-    return texture(engine(_DIESEL, _rpm(params, n, rng), 6, rng, params["uneven"]))
+    return _running(_DIESEL, params, n, rng, 6)
 
 
 def _bus(params: Params, n: int, rng: Rng) -> FloatArray:
     """Muffled rear diesel: low firing tone, fan noise, a body that rattles with it."""
-    return texture(engine(_BUS, _rpm(params, n, rng), 6, rng, params["uneven"]))
+    return _running(_BUS, params, n, rng, 6)
 
 
 def _motorcycle(params: Params, n: int, rng: Rng) -> FloatArray:
     """Twin with little muffling: uneven pairs of bright firings that follow the throttle."""
-    return texture(
-        engine(_MOTORCYCLE, _rpm(params, n, rng), round(params["cylinders"]), rng, params["uneven"])
-    )
+    return _running(_MOTORCYCLE, params, n, rng, round(params["cylinders"]))
 
 
 def _tractor(params: Params, n: int, rng: Rng) -> FloatArray:
     """Slow two- to four-cylinder diesel: single firings are heard as chugging."""
-    return texture(engine(_TRACTOR, _rpm(params, n, rng), round(params["cylinders"]), rng, params["uneven"]))
+    return _running(_TRACTOR, params, n, rng, round(params["cylinders"]))
 
 
 def _motor_boat(params: Params, n: int, rng: Rng) -> FloatArray:
     """Two-stroke outboard whose exhaust bubbles through water, in the wash of its own wake."""
-    motor = engine(_OUTBOARD, _rpm(params, n, rng), 2, rng, params["uneven"])
+    rpm = params["rpm"] * (1 + params["rev"] * walk(n, rng, 0.35)) * (1 + 0.015 * walk(n, rng, 4.0))
+    motor = engine(_OUTBOARD, rpm, 2, rng, params["uneven"])
     wash = band(n, rng, 300, 2500, 9.0) * (1 + 0.6 * walk(n, rng, 5.0)) * (1 + 0.3 * walk(n, rng, 0.6))
     return texture(unit(motor) * (1 + 0.35 * walk(n, rng, 9.0)) + params["wash"] * wash)
 
@@ -157,45 +185,81 @@ MODELS = (
         "engine.car",
         "car_engine",
         "texture",
-        drawn(rpm=(750, 2600), rev=(0.02, 0.25), cylinders=(3.5, 6.4), uneven=(0.05, 0.25)),
+        "Four-stroke firing order, rpm/60·cylinders/2 pulses a second, drives exhaust modes (Farnell "
+        "2010, ch. 45).",
+        drawn(
+            rpm=(700, 1100),
+            rev=(0.6, 2.6),
+            load_db=(4, 9),
+            rest=(1.0, 7.0),
+            cylinders=(3.5, 6.4),
+            uneven=(0.05, 0.25),
+        ),
         _car,
     ),
     SoundModel(
         "engine.truck",
         "truck_engine",
         "texture",
-        drawn(rpm=(700, 1600), rev=(0.02, 0.25), uneven=(0.1, 0.3)),
+        "Six-cylinder diesel: slow hard firings, injector knock as resonant clicks, low exhaust modes "
+        "(Farnell 2010).",
+        drawn(rpm=(550, 800), rev=(0.5, 1.5), load_db=(4, 9), rest=(1.0, 9.0), uneven=(0.1, 0.3)),
         _truck,
     ),
     SoundModel(
         "engine.bus",
         "bus_engine",
         "texture",
-        drawn(rpm=(550, 1400), rev=(0.05, 0.3), uneven=(0.1, 0.3)),
+        "Muffled diesel firings low-passed by the body, with fan noise and panels that rattle at the "
+        "firing rate.",
+        drawn(rpm=(520, 750), rev=(0.5, 1.6), load_db=(4, 9), rest=(1.0, 8.0), uneven=(0.1, 0.3)),
         _bus,
     ),
     SoundModel(
         "engine.motorcycle",
         "motorcycle_engine",
         "texture",
-        drawn(rpm=(1200, 4500), rev=(0.15, 0.45), cylinders=(1.5, 2.4), uneven=(0.1, 0.4)),
+        "V-twin: unevenly spaced pairs of firings through short open exhausts, following the throttle.",
+        drawn(
+            rpm=(1000, 1500),
+            rev=(1.0, 3.2),
+            load_db=(4, 9),
+            rest=(0.3, 3.0),
+            cylinders=(1.5, 2.4),
+            uneven=(0.1, 0.4),
+        ),
         _motorcycle,
     ),
     SoundModel(
         "engine.tractor",
         "tractor_engine",
         "texture",
-        drawn(rpm=(900, 1600), rev=(0.02, 0.12), cylinders=(2.6, 4.4), uneven=(0.1, 0.3)),
+        "Slow diesel of two to four cylinders: every firing a separate exhaust pulse, heard as chugging.",
+        drawn(
+            rpm=(650, 1000),
+            rev=(0.1, 0.8),
+            load_db=(2, 6),
+            rest=(2.0, 9.0),
+            cylinders=(2.6, 4.4),
+            uneven=(0.1, 0.3),
+        ),
         _tractor,
     ),
     SoundModel(
         "engine.motor_boat",
         "boat_motor",
         "texture",
+        "Two-stroke: one firing a turn, the exhaust broken up by water; the wake as shaped noise.",
         drawn(rpm=(1800, 4200), rev=(0.03, 0.2), wash=(0.2, 0.7), uneven=(0.05, 0.2)),
         _motor_boat,
     ),
     SoundModel(
-        "engine.chainsaw", "chainsaw", "texture", drawn(rpm=(8000, 12_500), chain=(0.15, 0.4)), _chainsaw
+        "engine.chainsaw",
+        "chainsaw",
+        "texture",
+        "Single-cylinder two-stroke at 8 000–12 500 rpm: harmonics of the firing rate, which sags under "
+        "load.",
+        drawn(rpm=(8000, 12_500), chain=(0.15, 0.4)),
+        _chainsaw,
     ),
 )

@@ -216,6 +216,8 @@ MODELS = (
         "mammal.dog",
         "dog_bark",
         "event",
+        "Source and filter: f0 jumps up and falls within 0.2 s, chaotic folds, jaw opening moves the "
+        "formants (Riede & Fitch 1999).",
         drawn(
             f0=(500, 1000),
             seconds=(0.11, 0.2),
@@ -233,6 +235,8 @@ MODELS = (
         "mammal.cat",
         "cat_meow",
         "event",
+        "Source and filter: f0 arches over 550–850 Hz while the mouth opens and shuts, [m–i–a–u] "
+        "(Nicastro 2004).",
         drawn(f0=(550, 850), seconds=(0.5, 1.1), size=(0.9, 1.15), rough=(0.008, 0.025), breath=(0.08, 0.2)),
         _cat,
         (0.6, 2.5),
@@ -241,6 +245,8 @@ MODELS = (
         "mammal.cow",
         "cow_moo",
         "event",
+        "Source and filter: f0 90–180 Hz rising as the mouth opens; nasal hum first, then wide formants "
+        "(Padilla de la Torre 2015).",
         drawn(f0=(95, 175), seconds=(1.1, 2.2), rough=(0.003, 0.012), field=(0.05, 0.25)),
         _cow,
         (0.8, 3.0),
@@ -249,6 +255,7 @@ MODELS = (
         "mammal.sheep",
         "sheep_bleat",
         "event",
+        "Source and filter: f0 190–330 Hz with a laryngeal tremor of 7–10 Hz in pitch and level.",
         drawn(
             f0=(190, 330),
             seconds=(0.6, 1.2),
@@ -264,6 +271,8 @@ MODELS = (
         "mammal.goat",
         "goat_bleat",
         "event",
+        "Source and filter: f0 280–460 Hz with a tremor of 9–14 Hz, a shorter tract than a sheep's "
+        "(Briefer & McElligott 2011).",
         drawn(
             f0=(280, 460),
             seconds=(0.5, 1.0),
@@ -279,6 +288,8 @@ MODELS = (
         "mammal.horse",
         "horse_neigh",
         "event",
+        "Two fundamentals: a squeal above 1 kHz and half of it, shaken 9–13 times a second (Briefer et "
+        "al. 2015).",
         drawn(f0=(1000, 1700), seconds=(1.3, 2.0), shake_hz=(9, 13), low=(0.2, 0.6), breath=(0.8, 1.2)),
         _neigh,
         (1.0, 3.0),
@@ -287,6 +298,8 @@ MODELS = (
         "mammal.pig",
         "pig_grunt",
         "event",
+        "Breath let through by slow folds, 70–105 pulses a second, into a snout of narrow formants "
+        "(Tallet et al. 2013).",
         drawn(f0=(70, 105), size=(0.85, 1.15), tone=(0.2, 0.7)),
         _grunt,
         (0.3, 1.2),
@@ -295,6 +308,8 @@ MODELS = (
         "mammal.lion",
         "lion_roar",
         "event",
+        "Square, flat folds pulse at 40–200 Hz with high airflow; rough, low formants of a long tract "
+        "(Titze et al. 2011).",
         drawn(f0=(140, 210), seconds=(0.9, 1.8), tone=(0.2, 0.7)),
         _roar,
         (0.4, 2.0),
@@ -303,6 +318,7 @@ MODELS = (
         "mammal.wolf",
         "wolf_howl",
         "event",
+        "Few harmonics of f0 420–620 Hz: a leap, a long hold, a break and a fall (Theberge & Falls 1967).",
         drawn(f0=(420, 620), seconds=(1.4, 2.4), second=(0.35, 0.5), valley=(0.2, 0.5)),
         _howl,
         (0.4, 1.5),
@@ -311,6 +327,7 @@ MODELS = (
         "mammal.bear",
         "bear_growl",
         "event",
+        "Slow heavy folds let breath through in rough pulses of 45–75 Hz, formants of a long tract.",
         drawn(f0=(45, 75), seconds=(0.7, 1.3), tone=(0.2, 0.6)),
         _roar,
         (0.4, 2.0),
@@ -319,6 +336,7 @@ MODELS = (
         "mammal.elephant",
         "elephant_trumpet",
         "event",
+        "Breath forced through a 2–3 m trunk: f0 300–550 Hz, brassy and hoarse (Soltis 2010).",
         drawn(f0=(320, 540), seconds=(0.8, 1.8), rough=(0.02, 0.06)),
         _trumpeting,
         (0.6, 2.5),
@@ -327,6 +345,7 @@ MODELS = (
         "mammal.hooves",
         "horse_hooves",
         "event",
+        "Four beats a stride at a walk; each hoof a hollow cup mode near 1 kHz, ground thud and grit.",
         drawn(
             strides=(4.6, 8.0),
             rate=(0.9, 1.3),

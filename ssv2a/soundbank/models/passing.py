@@ -144,6 +144,8 @@ MODELS = (
         "passing.car",
         "car_pass",
         "event",
+        "Moving source: Doppler shift by the path's length, 1/r, air absorption; tyre noise about 1 kHz "
+        "(Sandberg & Ejsmont 2002).",
         drawn(
             seconds=(3.5, 7),
             rpm=(1800, 3200),
@@ -155,11 +157,20 @@ MODELS = (
         _car_pass,
         (0.5, 3.0),
     ),
-    SoundModel("passing.traffic", "traffic", "texture", drawn(cars=(0.3, 1.0), rpm=(800, 1400)), _traffic),
+    SoundModel(
+        "passing.traffic",
+        "traffic",
+        "texture",
+        "Sum of distant pass-bys: tyre noise low-passed by air and ground, swelling with every car.",
+        drawn(cars=(0.3, 1.0), rpm=(800, 1400)),
+        _traffic,
+    ),
     SoundModel(
         "passing.train",
         "train_pass",
         "texture",
+        "Wheels over rail joints in pairs by bogie spacing and speed; rolling noise in wheel and rail "
+        "modes (Thompson 2009).",
         drawn(
             speed=(12, 28),
             rail=(12, 25),
@@ -175,6 +186,7 @@ MODELS = (
         "passing.bicycle",
         "bicycle_ride",
         "texture",
+        "Freewheel pawls click at wheel turns × ratchet teeth, ringing modes of the hub.",
         drawn(wheel_hz=(0.8, 2.4), teeth=(16, 30), tyre=(0.1, 0.4)),
         _bicycle,
     ),
@@ -182,6 +194,7 @@ MODELS = (
         "passing.skateboard",
         "skateboard_roll",
         "texture",
+        "Rough rolling contact: noise with the deck's resonances, and impacts at the slabs' joints by speed.",
         drawn(speed=(2, 5), slab=(1.0, 2.5), clack=(0.7, 1.1), deck=(0.5, 1.5)),
         _rolling,
     ),

@@ -207,6 +207,8 @@ MODELS = (
         "signal.car_horn",
         "car_horn",
         "event",
+        "Two electric disc horns about a major third apart: harmonic rows with the disc's resonance near "
+        "2.5 kHz.",
         drawn(
             f0=(340, 430),
             interval=(1.19, 1.27),
@@ -222,6 +224,7 @@ MODELS = (
         "signal.train_horn",
         "train_horn",
         "event",
+        "Chord of three to five diaphragm air horns in just ratios, wind noise, echoes of the land.",
         drawn(f0=(255, 330), chimes=(2.6, 5.4), seconds=(1.0, 3.5), air=(0.15, 0.4)),
         _train_horn,
         (0.6, 3.0),
@@ -230,6 +233,8 @@ MODELS = (
         "signal.ship_horn",
         "ship_horn",
         "event",
+        "Diaphragm horn of 75–160 Hz, as low as a large ship's must be (COLREG 72, annex III), long echo "
+        "over water.",
         drawn(f0=(75, 160), seconds=(2.0, 4.5), air=(0.08, 0.2)),
         _ship_horn,
         (2.0, 6.0),
@@ -238,6 +243,8 @@ MODELS = (
         "signal.siren",
         "siren",
         "texture",
+        "Electronic siren: a swept pulse wave (wail, yelp, two tones) through a horn speaker of 500–4 "
+        "000 Hz.",
         drawn(
             mode=(0, 2.6),
             low=(500, 700),
@@ -253,6 +260,8 @@ MODELS = (
         "signal.telephone",
         "telephone_ring",
         "event",
+        "A hammer strikes two gongs in turn, 20–25 times a second, by the ringing current; modes of the "
+        "gongs.",
         drawn(seconds=(0.9, 2.0), hammer_hz=(10, 13), gong_hz=(1050, 1500), interval=(1.12, 1.3)),
         _telephone,
         (1.0, 3.0),
@@ -261,6 +270,7 @@ MODELS = (
         "signal.alarm",
         "alarm_beep",
         "event",
+        "A piezo disc: near-sinusoidal beeps of 2–3.5 kHz with odd harmonics.",
         drawn(beeps=(2.6, 5.4), on=(0.08, 0.45), off=(0.08, 0.4), hz=(1900, 3400), edge=(0.0, 0.8)),
         _alarm,
         (0.3, 1.2),
@@ -269,6 +279,7 @@ MODELS = (
         "signal.whistle",
         "whistle",
         "event",
+        "Pea whistle: a flue tone of 2–4 kHz whose mouth the turning pea shuts 40–60 times a second.",
         drawn(seconds=(0.3, 1.4), hz=(2300, 3600), pea_hz=(40, 60)),
         _whistle,
         (0.6, 2.5),
@@ -277,6 +288,8 @@ MODELS = (
         "signal.bell",
         "bell",
         "event",
+        "Bell partials hum 0.5, prime 1, tierce 1.2, quint 1.5, nominal 2 as beating doublets (Fletcher "
+        "& Rossing 1998).",
         drawn(prime=(220, 620), seconds=(4, 9), clapper=(0.3, 1.0)),
         _bell,
         (0.0, 0.4),
@@ -285,6 +298,8 @@ MODELS = (
         "signal.clock",
         "clock_tick",
         "texture",
+        "Escapement: tick and tock differ; each is a drop and a lock on modes of 1.2–9 kHz (Farnell "
+        "2010, ch. 32).",
         drawn(rate=(1.0, 2.0), hz=(1200, 2600), tock=(0.8, 0.95), snap=(0.8, 2.0)),
         _clock,
     ),
@@ -292,6 +307,7 @@ MODELS = (
         "signal.wind_chime",
         "wind_chime",
         "event",
+        "Free–free tubes with bar modes 1 : 2.756 : 5.404 (Fletcher & Rossing 1998), struck in gusts.",
         drawn(seconds=(1.5, 3.5), hz=(700, 1400)),
         _wind_chime,
         (0.0, 1.5),

@@ -96,13 +96,27 @@ def _snake(params: Params, n: int, rng: Rng) -> FloatArray:
 
 MODELS = (
     SoundModel(
-        "small.crickets", "insects_night", "texture", drawn(crickets=(4, 9), air=(0.03, 0.15)), _chorus
+        "small.crickets",
+        "insects_night",
+        "texture",
+        "Stridulation: the file's teeth drive the wing's harp at 3.6–5.4 kHz, 22–36 pulses a second "
+        "(Bennet-Clark 1989).",
+        drawn(crickets=(4, 9), air=(0.03, 0.15)),
+        _chorus,
     ),
-    SoundModel("small.bee", "bee_buzz", "texture", drawn(wing_hz=(190, 320)), _bee),
+    SoundModel(
+        "small.bee",
+        "bee_buzz",
+        "texture",
+        "Wing beats of 190–320 Hz with all harmonics; distance by 1/r as the insect wanders.",
+        drawn(wing_hz=(190, 320)),
+        _bee,
+    ),
     SoundModel(
         "small.frog",
         "frog_croak",
         "event",
+        "Glottal pulses of 35–80 Hz ring the vocal sac at 0.9–1.7 kHz.",
         drawn(
             pulse_hz=(35, 80), sac_hz=(900, 1700), seconds=(0.2, 0.5), calls=(1, 3.4), syllables=(0.6, 2.4)
         ),
@@ -110,6 +124,12 @@ MODELS = (
         (0.3, 1.5),
     ),
     SoundModel(
-        "small.snake", "snake_hiss", "event", drawn(seconds=(0.8, 2.0), hz=(2800, 4500)), _snake, (0.4, 2.0)
+        "small.snake",
+        "snake_hiss",
+        "event",
+        "Breath through a narrow glottis: turbulence of 3–10 kHz, no pitch (Young 2003).",
+        drawn(seconds=(0.8, 2.0), hz=(2800, 4500)),
+        _snake,
+        (0.4, 2.0),
     ),
 )

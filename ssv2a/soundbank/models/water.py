@@ -155,28 +155,59 @@ def _splash(params: Params, n: int, rng: Rng) -> FloatArray:
 
 
 MODELS = (
-    SoundModel("water.waves", "sea_waves", "texture", drawn(period=(4.5, 8.5)), _waves),
     SoundModel(
-        "water.stream", "river_stream", "texture", drawn(bubbles=(150, 600), rush=(0.2, 0.7)), _stream
+        "water.waves",
+        "sea_waves",
+        "texture",
+        "Surf: collapsing bubble plumes as noise, dark swell, bright break, hissing run-out (Deane 1997).",
+        drawn(period=(4.5, 8.5)),
+        _waves,
     ),
     SoundModel(
-        "water.waterfall", "waterfall", "texture", drawn(bright=(1200, 3000), spray=(0.1, 0.4)), _waterfall
+        "water.stream",
+        "river_stream",
+        "texture",
+        "Poisson bubbles, f = 3/r (Minnaert 1933), damping and rise after van den Doel (2005), over a rush.",
+        drawn(bubbles=(150, 600), rush=(0.2, 0.7)),
+        _stream,
+    ),
+    SoundModel(
+        "water.waterfall",
+        "waterfall",
+        "texture",
+        "Dense bubbles and impacts merge into broadband noise, brightest where the water strikes.",
+        drawn(bright=(1200, 3000), spray=(0.1, 0.4)),
+        _waterfall,
     ),
     SoundModel(
         "water.pour",
         "water_pour",
         "texture",
+        "Bubbles of a plunging jet through the vessel's air column, a quarter-wave resonator.",
         drawn(bubbles=(150, 500), splash=(0.2, 0.6), vessel=(350, 900), ring=(0.2, 0.6)),
         _pour,
     ),
     SoundModel(
-        "water.bubbles", "bubbles", "texture", drawn(rate=(15, 60), largest=(0.006, 0.012)), _bubbling
+        "water.bubbles",
+        "bubbles",
+        "texture",
+        "Large bubbles, f = 3/r (Minnaert 1933), in groups.",
+        drawn(rate=(15, 60), largest=(0.006, 0.012)),
+        _bubbling,
     ),
-    SoundModel("water.boat", "boat_water", "texture", drawn(laps=(0.8, 2.0), hull=(110, 220)), _lapping),
+    SoundModel(
+        "water.boat",
+        "boat_water",
+        "texture",
+        "Wavelets slap the hull: bubble bursts through the hull's hollow modes.",
+        drawn(laps=(0.8, 2.0), hull=(110, 220)),
+        _lapping,
+    ),
     SoundModel(
         "water.splash",
         "water_splash",
         "event",
+        "Impact slap, cavity closing with a low bubble (Minnaert 1933), drops falling back.",
         drawn(seconds=(0.6, 1.4), cavity=(120, 320)),
         _splash,
         (0.4, 2.0),

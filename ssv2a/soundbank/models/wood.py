@@ -1,4 +1,4 @@
-"""Wood that is struck: doors, boards under a hammer, logs under an axe."""
+"""Wood that is struck: boards under a hammer, logs under an axe."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import numpy as np
 
 from ssv2a.soundbank.dsp import (
     Rng,
-    curve,
     decay,
     drawn,
     event,
@@ -18,35 +17,10 @@ from ssv2a.soundbank.dsp import (
     samples,
     shaped,
     unit,
-    voice,
-    walk,
 )
 from ssv2a.soundbank.model import Params, SoundModel
-from ssv2a.soundbank.models.impacts import contact, struck
+from ssv2a.soundbank.models.impacts import struck
 from ssv2a.types import FloatArray
-
-
-def _door(params: Params, n: int, rng: Rng) -> FloatArray:
-    """Latch click, hinges' stick-slip creak on some doors, then the leaf slams: low modes and a rattle."""
-    total = np.zeros(samples(params["seconds"] + 0.9))
-    place(total, struck(rng, 1500, 6, 1.5, 0.04, 0.5), samples(0.02), 0.25)
-    if params["creak"] > 0.5:
-        size = samples(params["seconds"] * 0.75)
-        rate = 90 * curve(size, [(0, 0.5), (0.4, 1.6), (1, 0.7)]) * (1 + 0.4 * walk(size, rng, 12.0))
-        creak = voice(rate, [(800.0, 150.0, 1.0), (1900.0, 250.0, 0.9), (3100.0, 400.0, 0.5)], 0.0, 7000.0)
-        place(
-            total,
-            faded(unit(creak) * (0.5 + 0.5 * walk(size, rng, 6.0)), 0.05, 0.1),
-            samples(0.1),
-            0.12,
-        )
-    at = samples(params["seconds"])
-    place(total, struck(rng, params["leaf"], 12, 1.35, 0.3, 0.8), at, 0.8)
-    place(total, contact(rng, 0.12, 80, 900), at, 0.9)
-    place(total, contact(rng, 0.03, 900, 5000), at, 0.5)
-    for delay in (0.03, 0.055, 0.09):
-        place(total, struck(rng, 1100, 5, 1.5, 0.05, 0.5), at + samples(delay * rng.uniform(0.8, 1.2)), 0.2)
-    return event(reverberated(total, rng, 0.5, params["room"], 3000.0), n, 0.001, 0.2)
 
 
 def _hammer(params: Params, n: int, rng: Rng) -> FloatArray:
@@ -82,17 +56,10 @@ def _chop(params: Params, n: int, rng: Rng) -> FloatArray:
 
 MODELS = (
     SoundModel(
-        "impact.door",
-        "door",
-        "event",
-        drawn(seconds=(0.5, 1.4), creak=(0, 1), leaf=(70, 140), room=(0.15, 0.5)),
-        _door,
-        (0.8, 3.0),
-    ),
-    SoundModel(
         "impact.hammer",
         "hammer",
         "event",
+        "Steel on a nail whose free length, and so its ring, shortens with every blow.",
         drawn(
             blows=(2.6, 6.4),
             rate=(1.5, 2.6),
@@ -105,6 +72,12 @@ MODELS = (
         (0.4, 1.8),
     ),
     SoundModel(
-        "impact.chop", "wood_chop", "event", drawn(log=(90, 160), split=(0.3, 1.0)), _chop, (0.7, 1.8)
+        "impact.chop",
+        "wood_chop",
+        "event",
+        "A log as a damped free bar, with splitting fibres as clicks.",
+        drawn(log=(90, 160), split=(0.3, 1.0)),
+        _chop,
+        (0.7, 1.8),
     ),
 )

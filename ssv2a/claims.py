@@ -1,0 +1,43 @@
+"""Whether what is found in one frame is one thing or several."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ssv2a.types import SCENE, Source
+
+SAME_THING = 0.5  # overlap above which two sources of one name and caption are one
+SAME_PLACE = 0.5  # the same, above which two animals are one, and so is a smaller box that lies within
+WITHIN = 0.8  # share of a box that lies in another, from which it lies within
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A source of one frame before it is known whether another is the same thing."""
+
+    source: Source
+    animal: bool
+    borne_out: bool  # by the crop
+
+
+def merge(sources: Sequence[Claim]) -> tuple[Source, ...]:
+    """One source a thing, the surest first.
+
+    Overlapping sources of one name that sound alike are one. Where one animal is, there is no other: of two
+    names for it the surer one stays, and a crop's own word goes before a label that no crop bears out.
+    """
+    kept: list[Claim] = []
+    for claim in sorted(sources, key=lambda c: (c.animal and not c.borne_out, -c.source.confidence)):
+        if not any(_same_thing(claim, other) for other in kept):
+            kept.append(claim)
+    return tuple(claim.source for claim in sorted(kept, key=lambda c: -c.source.confidence))
+
+
+def _same_thing(claim: Claim, other: Claim) -> bool:
+    ours, theirs = claim.source, other.source
+    if (ours.name, ours.caption) == (theirs.name, theirs.caption):
+        return ours.box.overlap(theirs.box) > SAME_THING
+    if not (claim.animal and other.animal) or SCENE in (ours.label, theirs.label):
+        return False
+    return ours.box.overlap(theirs.box) > SAME_PLACE or ours.box.share_within(theirs.box) > WITHIN

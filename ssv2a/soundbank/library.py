@@ -1,0 +1,372 @@
+"""A user's own sounds as a bank: every file of a folder read, described, heard by the CLAP, and remembered.
+
+What is known of a file is kept in `index.sqlite` in the bank's folder at once: a build that was killed goes
+on where it was, and a later one reads only what is new or changed. A file is known by its path, size and time
+of change; one that was moved or renamed, by its content. The files themselves are only read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing, suppress
+from dataclasses import asdict, dataclass, replace
+from itertools import islice
+from pathlib import Path, PurePath
+
+import numpy as np
+import soundfile
+from safetensors.numpy import save_file
+
+from ssv2a.errors import BundleError, InputError, MediaError
+from ssv2a.media import ffmpeg
+from ssv2a.roles import Clap
+from ssv2a.soundbank.bank import SHIPPED, Entry, read_parts, write_manifest
+from ssv2a.soundbank.bwf import wave_tags
+from ssv2a.soundbank.captions import describe
+from ssv2a.soundbank.meanings import Meanings
+from ssv2a.soundbank.outline import SHORTEST_TEXTURE, Outline, kind_of, outline, pauses_of, takes_of
+from ssv2a.soundbank.vocabulary import vocabulary
+from ssv2a.sounds import sound_blocks
+from ssv2a.types import SAMPLE_RATE, FloatArray, Kind
+
+INDEX = "index.sqlite"
+SUFFIXES = frozenset(
+    {
+        ".wav",
+        ".wave",
+        ".bwf",
+        ".rf64",
+        ".w64",
+        ".aif",
+        ".aiff",
+        ".aifc",
+        ".flac",
+        ".ogg",
+        ".oga",
+        ".opus",
+        ".mp3",
+    }
+    | {".m4a", ".aac", ".mp4", ".caf", ".wma", ".wv", ".au", ".snd", ".mka", ".ac3"}
+)
+VECTORS = 4  # of a file: heard in so many windows
+_WINDOW = 10.0  # seconds of one
+_LONGEST_TEXTURE = 60.0  # seconds of a long recording that are played: those nearest its usual level
+_LONGEST = 4 * 3600  # seconds of a file that are listened to
+_DIGEST_BYTES = 1 << 20  # of a file's beginning, middle and end
+_SCHEMA = """
+create table if not exists files (
+    path text primary key, size integer, changed integer, digest text, build text,
+    entry text, vectors blob, fault text
+);
+create index if not exists by_digest on files (digest);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What a build did."""
+
+    entries: int  # in the bank now
+    read: int  # files that were read in this build
+    known: int  # files that had not changed
+    moved: int  # files known by their content under another name
+    gone: int  # files of the last build that are no more
+    faults: tuple[tuple[str, str], ...]  # file, why it is not in the bank
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a library is built.
+
+    Attributes:
+        folder: of the sounds, with all its folders.
+        bank: folder of the bank; made if missing.
+        name: as reports show it.
+        licence: of all files; None: what each says of itself.
+        extends: name of a bank of the bundle whose sounds stand in for those that the library lacks.
+        mark: of the CLAP.
+    """
+
+    folder: Path
+    bank: Path
+    name: str
+    licence: str | None
+    extends: str | None
+    mark: str
+
+    @property
+    def build(self) -> str:
+        """What the kept results depend on beside the files."""
+        return f"1 {self.mark} {self.licence or ''}"
+
+
+def build_library(
+    plan: Plan, clap: Clap, meanings: Meanings, on_file: Callable[[int, int, Path], None] = lambda *_: None
+) -> Counts:
+    """Bring a library's bank up to date.
+
+    Args:
+        plan: what is to be built.
+        clap: gives the vectors.
+        meanings: tells the sound that a caption means.
+        on_file: told (number, of how many, path) before each file; what it raises ends the build, and the
+            next one goes on from there.
+
+    Raises:
+        BundleError: the folder is missing, or no file of it can be used.
+    """
+    if not plan.folder.is_dir():
+        raise BundleError(f"{plan.folder}: no such folder; expected one with sounds in it.")
+    plan.bank.mkdir(parents=True, exist_ok=True)
+    paths = sound_files(plan.folder, plan.bank)
+    with closing(sqlite3.connect(plan.bank / INDEX)) as index:
+        index.executescript(_SCHEMA)
+        tally = {"read": 0, "known": 0, "moved": 0}
+        for number, path in enumerate(paths, 1):
+            on_file(number, len(paths), path)
+            tally[_update(index, plan, path, clap, meanings)] += 1
+            index.commit()
+        gone = _forget(index, plan.folder, paths)
+        entries, vectors, faults = _kept(index)
+    if not entries:
+        raise BundleError(
+            f"{plan.folder}: no sound in it that can be used"
+            + "".join(f"\n  {path}: {why}" for path, why in faults[:5])
+            + ("" if faults else f"; expected files such as {', '.join(sorted(SUFFIXES)[:6])}")
+        )
+    _write(plan, entries, vectors)
+    return Counts(len(entries), tally["read"], tally["known"], tally["moved"], gone, tuple(faults))
+
+
+def sound_files(folder: Path, bank: Path) -> tuple[Path, ...]:
+    """Every file of a library by its suffix, sorted; hidden ones and the bank's own are passed over."""
+    found = []
+    for base, folders, names in os.walk(folder):
+        folders[:] = sorted(
+            n for n in folders if not n.startswith(".") and Path(base, n).resolve() != bank.resolve()
+        )
+        found += [
+            Path(base, name)
+            for name in sorted(names)
+            if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES
+        ]
+    return tuple(found)
+
+
+def _update(index: sqlite3.Connection, plan: Plan, path: Path, clap: Clap, meanings: Meanings) -> str:
+    """Bring one file up to date; what was done: "known", "moved" or "read"."""
+    name = path.relative_to(plan.folder).as_posix()
+    try:
+        facts = path.stat()
+        known = index.execute("select size, changed, build from files where path = ?", (name,)).fetchone()
+        if known == (facts.st_size, facts.st_mtime_ns, plan.build):
+            return "known"
+        digest = _digest(path, facts.st_size)
+    except OSError as error:
+        _keep(index, plan, name, (0, 0, ""), fault=f"cannot be read: {error.strerror}")
+        return "read"
+    row = (facts.st_size, facts.st_mtime_ns, digest)
+    twin = index.execute(
+        "select entry, vectors from files where digest = ? and size = ? and build = ? and entry is not null",
+        (digest, facts.st_size, plan.build),
+    ).fetchone()
+    if twin is not None:
+        entry = replace(entry_from(json.loads(twin[0])), id=name, file=_file(plan, path))
+        _keep(index, plan, name, row, entry, twin[1])
+        return "moved"
+    try:
+        entry, vectors = read_file(plan, path, clap, meanings)
+        _keep(index, plan, name, row, entry, np.ascontiguousarray(vectors, np.float16).tobytes())
+    except (InputError, BundleError, MediaError, OSError) as error:
+        _keep(index, plan, name, row, fault=str(error).removeprefix(f"{path}: "))
+    return "read"
+
+
+def read_file(plan: Plan, path: Path, clap: Clap, meanings: Meanings) -> tuple[Entry, FloatArray]:
+    """One file as an entry, and its vectors [VECTORS, clap_dim].
+
+    Raises:
+        InputError: there is no sound in it, or it is silent.
+        BundleError, MediaError, OSError: it cannot be read.
+    """
+    # 1. Its level over time, and what it is said to be.
+    measured, rate, channels = _measure(path)
+    if measured.silent:
+        raise InputError(f"{path}: silent; expected a sound that can be heard.")
+    said = describe(tags_of(path), PurePath(path.relative_to(plan.folder)), plan.licence)
+    sound = next((key for phrase in said.phrases if (key := meanings.sound_of(phrase))), "")
+
+    # 2. Texture or event, and which parts of it are played.
+    kind = _kind(measured, sound)
+    takes = _steadiest(measured) if kind == "texture" else takes_of(measured)
+
+    # 3. What it sounds like.
+    windows = read_parts(path, _windows(takes, kind == "texture"))
+    vectors = clap.audio_batch([window for window in windows if window.shape[1]])
+    entry = Entry(
+        id=path.relative_to(plan.folder).as_posix(),
+        kind=kind,
+        sound=sound,
+        caption=said.caption,
+        licence=said.licence,
+        author=said.author,
+        credit=said.credit,
+        origin=plan.name,
+        file=_file(plan, path),
+        seconds=round(measured.seconds, 3),
+        rate=rate,
+        channels=channels,
+        pause_seconds=(0.0, 0.0) if kind == "texture" else pauses_of(takes) or (0.6, 2.5),
+        takes=takes,
+    )
+    return entry, np.pad(vectors, ((0, VECTORS - len(vectors)), (0, 0)), mode="edge")
+
+
+def _kind(measured: Outline, sound: str) -> Kind:
+    """As sounds of its kind are, where it is known and the recording long enough; else as its level tells."""
+    if not sound:
+        return kind_of(measured)
+    return "event" if measured.seconds < SHORTEST_TEXTURE else vocabulary()[sound].kind
+
+
+def tags_of(path: Path) -> dict[str, str]:
+    """What a file says of itself, by lower-case name; nothing where nothing can be read."""
+    tags: dict[str, str] = {}
+    with suppress(OSError):
+        tags |= wave_tags(path) or {}
+    if path.suffix.lower() in (".wav", ".bwf", ".w64"):
+        return tags
+    with suppress(OSError, soundfile.LibsndfileError), soundfile.SoundFile(path) as file:
+        return {key.lower(): text for key, text in file.copy_metadata().items() if text} | tags
+    with suppress(MediaError):
+        found = ffmpeg.probe(["-show_entries", "format_tags", ffmpeg.url(path)])
+        return {
+            key.lower(): str(text) for key, text in found.get("format", {}).get("tags", {}).items()
+        } | tags
+    return tags
+
+
+def entry_from(row: dict[str, object]) -> Entry:
+    """An entry as the index keeps it."""
+    spans = tuple((float(first), float(last)) for first, last in row["takes"])  # type: ignore[attr-defined]
+    pauses: tuple[object, ...] = tuple(row["pause_seconds"])  # type: ignore[arg-type]
+    return Entry(**{**row, "takes": spans, "pause_seconds": pauses})  # type: ignore[arg-type]
+
+
+def _measure(path: Path) -> tuple[Outline, int, int]:
+    """Outline, sampling rate and channels of a file, read second by second."""
+    try:
+        with soundfile.SoundFile(path) as file:
+            rate = int(file.samplerate)
+            blocks: Iterable[FloatArray] = (
+                block.T for block in islice(file.blocks(rate, dtype="float32", always_2d=True), _LONGEST)
+            )
+            return outline(blocks, rate), rate, int(file.channels)
+    except soundfile.LibsndfileError:
+        channels: list[int] = []
+        measured = outline(_noting(islice(sound_blocks(path), _LONGEST), channels), SAMPLE_RATE)
+        return measured, SAMPLE_RATE, channels[0] if channels else 0
+
+
+def _noting(blocks: Iterable[FloatArray], channels: list[int]) -> Iterator[FloatArray]:
+    for block in blocks:
+        channels.append(len(block))
+        yield block
+
+
+def _steadiest(measured: Outline) -> tuple[tuple[float, float], ...]:
+    """The part of a texture that is played: all, or of a long one the minute nearest its usual level."""
+    seconds = measured.seconds
+    if seconds <= _LONGEST_TEXTURE:
+        return ((0.0, round(seconds, 3)),)
+    starts = np.arange(0, seconds - _LONGEST_TEXTURE, _LONGEST_TEXTURE / 4)
+    hops = len(measured.levels_db) / seconds
+    parts = [measured.levels_db[round(s * hops) : round((s + _LONGEST_TEXTURE) * hops)] for s in starts]
+    usual = float(np.median(measured.levels_db))
+    best = min(range(len(parts)), key=lambda i: float(np.abs(parts[i] - usual).mean()))
+    return ((float(starts[best]), float(starts[best]) + _LONGEST_TEXTURE),)
+
+
+def _windows(takes: Sequence[tuple[float, float]], texture: bool) -> list[tuple[float, float]]:
+    """What the CLAP hears: of a texture windows evenly over it, of events the longest takes."""
+    if not texture:
+        longest = sorted(takes, key=lambda span: span[0] - span[1])[:VECTORS]
+        return [(first, min(last, first + _WINDOW)) for first, last in sorted(longest)]
+    first, last = takes[0]
+    count = max(1, min(VECTORS, int((last - first) // _WINDOW)))
+    starts = np.linspace(first, max(first, last - _WINDOW), count)
+    return [(float(start), min(last, float(start) + _WINDOW)) for start in starts]
+
+
+def _file(plan: Plan, path: Path) -> str:
+    """How the bank names a file: from its own folder where that lies in the library, else in full."""
+    folder, bank = plan.folder.resolve(), plan.bank.resolve()
+    full = folder / path.relative_to(plan.folder)
+    return os.path.relpath(full, bank) if bank.is_relative_to(folder) else str(full)
+
+
+def _digest(path: Path, size: int) -> str:
+    """Tells a file's content from others': a hash of its size, beginning, middle and end."""
+    digest = hashlib.blake2b(str(size).encode(), digest_size=16)
+    with path.open("rb") as file:
+        for place in sorted({0, max(0, size // 2 - _DIGEST_BYTES // 2), max(0, size - _DIGEST_BYTES)}):
+            file.seek(place)
+            digest.update(file.read(_DIGEST_BYTES))
+    return digest.hexdigest()
+
+
+def _keep(
+    index: sqlite3.Connection,
+    plan: Plan,
+    name: str,
+    row: tuple[int, int, str],
+    entry: Entry | None = None,
+    vectors: bytes | None = None,
+    fault: str | None = None,
+) -> None:
+    text = None if entry is None else json.dumps(asdict(entry), ensure_ascii=False)
+    index.execute(
+        "insert or replace into files values (?, ?, ?, ?, ?, ?, ?, ?)",
+        (name, *row, plan.build, text, vectors, fault),
+    )
+
+
+def _forget(index: sqlite3.Connection, folder: Path, paths: Sequence[Path]) -> int:
+    """Drop what is no more in the library; how many files."""
+    there = {path.relative_to(folder).as_posix() for path in paths}
+    gone = [(name,) for (name,) in index.execute("select path from files") if name not in there]
+    index.executemany("delete from files where path = ?", gone)
+    index.commit()
+    return len(gone)
+
+
+def _kept(index: sqlite3.Connection) -> tuple[list[Entry], FloatArray, list[tuple[str, str]]]:
+    """Entries with their vectors [n, VECTORS, clap_dim], and files with what is wrong with them."""
+    entries, vectors, faults = [], [], []
+    for path, entry, blob, fault in index.execute(
+        "select path, entry, vectors, fault from files order by path"
+    ):
+        if entry is None:
+            faults.append((path, fault))
+        else:
+            entries.append(entry_from(json.loads(entry)))
+            vectors.append(np.frombuffer(blob, np.float16).reshape(VECTORS, -1))
+    return entries, np.stack(vectors) if vectors else np.zeros((0, VECTORS, 1), np.float16), faults
+
+
+def _write(plan: Plan, entries: Sequence[Entry], vectors: FloatArray) -> None:
+    """Vectors first, under a name of their own, then the manifest that names them; the old ones go last."""
+    mark = hashlib.blake2b(vectors.tobytes(), digest_size=6).hexdigest()
+    name = f"claps-{mark}.safetensors"
+    save_file({"claps": vectors}, plan.bank / f"{name}.part")
+    (plan.bank / f"{name}.part").replace(plan.bank / name)
+    extends = None if plan.extends is None else SHIPPED + plan.extends
+    facts = {"name": plan.name, "library": True, "extends": extends, "clap": plan.mark, "vectors": name}
+    write_manifest(plan.bank, facts, entries)
+    for old in plan.bank.glob("claps-*.safetensors"):
+        if old.name != name:
+            old.unlink()

@@ -1,0 +1,121 @@
+"""Footsteps on hard floors: heel, ball of the foot and sole against stone, boards or tiles."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ssv2a.soundbank.dsp import (
+    Rng,
+    Signal,
+    band,
+    blow,
+    body,
+    convolved,
+    curve,
+    decay,
+    drawn,
+    event,
+    modes,
+    on_location,
+    place,
+    reverberated,
+    samples,
+    shaped,
+    walk,
+)
+from ssv2a.soundbank.model import Params, SoundModel
+from ssv2a.types import FloatArray
+
+
+class Floor(NamedTuple):
+    """What a floor answers to a heel."""
+
+    low: float  # Hz, lowest mode
+    high: float  # Hz, highest mode that matters
+    seconds: float  # 60 dB decay of the lowest mode
+    damping: float  # how much sooner high modes die
+    tilt: float  # dB per octave
+    contact: float  # seconds that a hard heel touches
+
+
+STONE = Floor(160.0, 9000.0, 0.05, 0.30, -3.0, 0.0012)
+BOARDS = Floor(75.0, 5000.0, 0.14, 0.45, -3.0, 0.0018)
+TILES = Floor(260.0, 11_000.0, 0.07, 0.30, -2.0, 0.0009)
+_LEAD = 0.04  # seconds from the sole's first touch to the heel's blow
+FLOORS = (STONE, BOARDS, TILES)
+
+
+def gait(rate: float, steps: int, rng: Rng, uneven: float = 0.02) -> Signal:
+    """Times in seconds of the footfalls of a walk: one foot a little late on the other, 2 % jitter."""
+    lag = rng.uniform(-uneven, uneven)
+    index = np.arange(steps)
+    times = (index + lag * (index % 2) + 0.02 * rng.standard_normal(steps)) / rate
+    return np.asarray(np.maximum(0.0, times - min(0.0, times[0])), dtype=np.float64)
+
+
+def _footfall(floor: Floor, answer: tuple[Signal, Signal, Signal], params: Params, rng: Rng) -> Signal:
+    """Heel and ball of the foot: two touches of one floor, the body's weight, the sole's scrape."""
+    total = np.zeros(samples(0.5))
+    hertz, seconds, gains = answer
+    flat = params["roll"] * rng.uniform(0.85, 1.15)
+    for at, level, contact in ((0.0, 1.0, params["soft"]), (flat, params["toe"], 2.2 * params["soft"])):
+        here = gains * rng.uniform(0.5, 1.3, gains.size)  # another spot of the floor
+        ring = modes(samples(0.25), hertz, seconds, here, rng)
+        force = blow(floor.contact * contact, rng, 4)
+        place(total, convolved(ring, force), samples(_LEAD + at), level * rng.uniform(0.8, 1.2))
+    peak = float(np.abs(total).max())
+    size = samples(0.16)
+    weight = band(size, rng, 45, 110, 12.0) * decay(size, 0.15, 0.012)
+    place(total, weight / (np.abs(weight).max() + 1e-12), samples(_LEAD), params["weight"] * peak)
+    place(total, _sole(flat, params, rng), 0, params["scuff"] * peak)
+    return total
+
+
+def _sole(flat: float, params: Params, rng: Rng) -> Signal:
+    """Grit under the sole: noise that swells as the heel rolls down and again as the ball pushes off."""
+    size = samples(2 * _LEAD + 1.6 * flat)
+    roll = curve(size, [(0, 0), (0.2, 1.0), (0.38, 0.25), (0.58, 0.55), (0.8, 0.15), (1, 0)])
+    grit = params["grit"]
+    noise = shaped(size, rng, [(grit / 8, -22), (grit / 2, -6), (grit, 0), (4 * grit, -3), (12 * grit, -20)])
+    return noise * (0.4 + 0.6 * walk(size, rng, 200.0, 0, 1)) * roll / 2
+
+
+def _hard(params: Params, n: int, rng: Rng) -> FloatArray:
+    """Heel strikes the floor and wakes its modes; the sole crushes grit; the ball of the foot lands."""
+    floor = FLOORS[min(int(params["floor"]), len(FLOORS) - 1)]
+    steps = round(params["steps"])
+    answer = body(rng, floor.low, floor.high, 90, floor.seconds, floor.damping, floor.tilt)
+    total = np.zeros(min(n, samples(steps / params["rate"] + 0.6)))
+    for at in gait(params["rate"], steps, rng):
+        place(total, _footfall(floor, answer, params, rng), samples(at), rng.uniform(0.7, 1.0))
+    place_ = reverberated(total, rng, params["hall"], params["room"], 5000.0)
+    return event(on_location(place_, rng, params["air"]), n, 0.0005, 0.1)
+
+
+MODELS = (
+    SoundModel(
+        "people.footsteps_hard",
+        "footsteps_hard",
+        "event",
+        "Modal floors of stone, boards or tiles, woken by a heel's contact of 1–2 ms and, 0.1 s later, by the"
+        " ball of the foot (Cook, PhOLISE-MESC, 2002; Farnell ch. 36).",
+        drawn(
+            rate=(1.6, 2.1),
+            steps=(3.6, 8.4),
+            floor=(0, 3),
+            soft=(0.9, 2.0),
+            roll=(0.09, 0.15),
+            toe=(0.2, 0.5),
+            weight=(0.3, 0.7),
+            scuff=(0.2, 0.5),
+            grit=(900, 1800),
+            hall=(0.25, 0.6),
+            room=(0.0, 0.08),
+            air=(0.013, 0.023),
+        ),
+        _hard,
+        (0.2, 0.6),
+    ),
+)

@@ -1,0 +1,104 @@
+"""Plays one entry of a bank: textures without end, events in their rhythm while their source is there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ssv2a.soundbank.bank import Bank, Entry
+from ssv2a.soundbank.choice import kin
+from ssv2a.soundbank.grains import granulate
+from ssv2a.soundbank.model import Params
+from ssv2a.soundbank.render import event_train, level_gain
+from ssv2a.types import SAMPLE_RATE, FloatArray
+
+MODEL_TAKES = 3  # renders of a modelled event that take turns
+_LONGEST_EVENT = 20 * SAMPLE_RATE  # samples of a modelled event
+_ALONE = -20.0  # LUFS of an entry that is played by itself
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """An entry's sound before level and place, and which entries are heard when."""
+
+    sound: FloatArray  # [1 or 2, n]
+    heard: tuple[tuple[Entry, int, int], ...]  # entry, first sample, last sample + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How an entry is to be played."""
+
+    n: int  # samples
+    spans: Sequence[tuple[int, int]]  # where an event's source is there: (first sample, last sample + 1)
+    count: int = 1  # how many such things: they follow each other so much quicker
+    wide: bool = False  # a texture in mono is spread around the listener
+    model_takes: int = MODEL_TAKES
+
+
+def play(bank: Bank, entry: Entry, params: Params, manner: Manner, rng: np.random.Generator) -> Played:
+    """An entry's sound: a texture throughout, an event again and again where its source is there.
+
+    Args:
+        bank: that the entry is of.
+        entry: what is played.
+        params: of a model; empty for a recording.
+        manner: how.
+        rng: of every draw.
+
+    Raises:
+        BundleError: a recording is missing or unreadable.
+    """
+    n = manner.n
+    if entry.kind == "texture":
+        return Played(_texture(bank, entry, params, manner, rng), ((entry, 0, n),))
+    takes, entries = _takes(bank, entry, params, rng, most=manner.model_takes)
+    shortest, longest = (pause / manner.count for pause in entry.pause_seconds)
+    out = np.zeros((takes[0].shape[0], n), np.float32)
+    heard: list[tuple[Entry, int, int]] = []
+    for first, last in ((first, min(last, n)) for first, last in manner.spans):
+        if last > first:
+            pauses = (shortest, longest)
+            train, events = event_train(takes, last - first, pauses, rng, vary=entry.model is None)
+            out[:, first:last] = train
+            heard += [(entries[event.take], first + event.start, first + event.end) for event in events]
+    return Played(out, tuple(heard))
+
+
+def play_alone(bank: Bank, entry: Entry, n: int, seed: int) -> FloatArray:
+    """An entry by itself, [2, n], as a clip would have it in its middle."""
+    rng = np.random.default_rng(seed)
+    params = bank.models[entry.model].draw(rng) if entry.model is not None else {}
+    sound = play(bank, entry, params, Manner(n, ((0, n),), wide=True), rng).sound
+    gain = min(level_gain(sound, _ALONE), 0.89 / max(float(np.abs(sound).max()), 1e-9))
+    return np.asarray(gain * np.broadcast_to(sound, (2, n)), np.float32)
+
+
+def _texture(
+    bank: Bank, entry: Entry, params: Params, manner: Manner, rng: np.random.Generator
+) -> FloatArray:
+    if entry.model is not None:
+        return bank.models[entry.model].render(params, manner.n, rng)
+    sound = bank.audio(entry)
+    if manner.wide and sound.shape[0] == 1:  # two streams of grains: as loud, but around the listener
+        return np.concatenate([granulate(sound, manner.n, rng), granulate(sound, manner.n, rng)])
+    return granulate(sound, manner.n, rng)
+
+
+def _takes(
+    bank: Bank, entry: Entry, params: Params, rng: np.random.Generator, *, most: int
+) -> tuple[list[FloatArray], list[Entry]]:
+    """Takes of an event that sound in turn, of one number of channels, and the entry of each.
+
+    Of a model, `most` renders; of recordings, all there are.
+    """
+    if entry.model is not None:
+        model = bank.models[entry.model]
+        return [model.render(params, _LONGEST_EVENT, rng) for _ in range(most)], [entry] * most
+    heard = [(take, one) for one in kin(bank, entry) for take in bank.takes(one)]
+    sounds, entries = [take for take, _ in heard], [one for _, one in heard]
+    if len({sound.shape[0] for sound in sounds}) > 1:
+        sounds = [sound.mean(axis=0, keepdims=True) for sound in sounds]
+    return sounds, entries

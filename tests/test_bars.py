@@ -1,0 +1,83 @@
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ssv2a.evaluate.bars import Bar, Heard, clean_bars, correlation, heard_bars, loop_bar
+from ssv2a.evaluate.material import PICTURES, captions, pairs, pictures, side_by_side
+from ssv2a.soundbank.bank import Bank
+from ssv2a.soundbank.meanings import phrases
+from ssv2a.soundbank.vocabulary import vocabulary
+
+MINI = Path(__file__).parents[1] / "ssv2a" / "bundles" / "mini"
+RNG = np.random.default_rng(0)
+
+
+class Take:
+    def __init__(self, waveform):
+        self.waveform = np.asarray(waveform, np.float32)
+        self.picks = ()
+
+
+def heard(wanted, labels, seed=0, waveform=None):
+    return Heard((wanted,), seed, Take(np.zeros((2, 4)) if waveform is None else waveform), labels)
+
+
+def test_the_material_is_whole_and_none_of_it_was_learned_from():
+    assert len(captions()) == 30
+    assert len(pictures()) >= 24
+    for wanted in (*captions(), *pictures(), *(one for pair in pairs() for one in pair)):
+        assert set(wanted.sounds) <= vocabulary().keys(), wanted
+        assert wanted.labels, wanted
+    texts = {one.name for one in (*captions(), *(p for pair in pairs() for p in pair)) if not one.is_picture}
+    assert not texts & phrases().keys()
+
+
+def test_every_picture_has_its_licence_and_every_file_is_listed():
+    shown = {one.name for one in pictures()}
+    assert shown == {path.name for path in PICTURES.glob("*.jpg")}
+    notes = (PICTURES / "LICENCES.md").read_text()
+    for name in shown:
+        assert re.search(rf"`{re.escape(name)}` .*\|.+\|.+\|", notes), name
+
+
+def test_two_pictures_become_one_of_their_joint_width():
+    left, right = (one.picture() for one in pairs()[-1])
+    both = side_by_side(left, right, height=100)
+    widths = [round(picture.shape[1] * 100 / picture.shape[0]) for picture in (left, right)]
+    assert both.shape == (100, sum(widths), 3)
+
+
+def test_what_is_heard_is_counted_by_the_bank_s_own_bar():
+    dog = captions()[0]
+    right, near, wrong = (heard(dog, labels) for labels in (("Bark",), ("Canidae, dogs, wolves",), ("Rain",)))
+    strict, loose = heard_bars("community", "captions", [right, near, wrong, right])
+    assert (strict.figure, loose.figure) == (50, 75)
+    assert (strict.wanted, strict.met) == (80, False)
+    assert not heard(dog, ("Rain", "Wind", "Speech", "Music", "Noise", "Bark")).right  # the sixth label
+
+
+@pytest.mark.parametrize(("figure", "at_most", "met"), [(2, True, True), (4, True, False), (4, False, True)])
+def test_a_bar_is_met_from_its_side(figure, at_most, met):
+    assert Bar("", figure, "", 3, at_most=at_most).met is met
+
+
+def test_correlation_finds_the_same_take_behind_a_shift_and_no_likeness_of_noises():
+    first, other = RNG.standard_normal((2, 1, 48_000)).astype(np.float32)
+    assert correlation(first, np.roll(first, 5_000, axis=1)) > 0.85
+    assert correlation(first, other) < 0.05
+
+
+def test_a_click_of_full_scale_an_offset_and_a_jump_in_level_are_seen():
+    quiet = 0.01 * RNG.standard_normal((2, 48_000))
+    dog = captions()[0]
+    peak, offset, spread = clean_bars([heard(dog, (), 0, quiet), heard(dog, (), 1, 2 * quiet + 0.01)])
+    assert (peak.met, offset.met, spread.met) == (True, False, False)
+    assert spread.figure == pytest.approx(6, abs=0.3)
+    quiet[0, 100] = 1.0
+    assert not clean_bars([heard(dog, (), 0, quiet), heard(dog, (), 1, quiet)])[0].met
+
+
+def test_recorded_textures_do_not_loop():
+    assert loop_bar(Bank.open(MINI / "banks" / "default")).met
