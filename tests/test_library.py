@@ -276,7 +276,7 @@ def test_two_thousand_files_a_killed_build_and_a_daemon_s_cue_sheet(tmp_path):
     ]
     subprocess.run(foley, env=environment, check=True, capture_output=True, timeout=300)
     (sheet,) = out.glob("*.cues.csv")
-    rows = list(csv.DictReader(sheet.open(encoding="utf-8-sig")))
+    rows = list(csv.DictReader(sheet.read_text(encoding="utf-8-sig").splitlines()))
     own = [row for row in rows if not row["file"].startswith("model.")]
     assert own
     report = json.loads(next(out.glob("*.foley.json")).read_text())

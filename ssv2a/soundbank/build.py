@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from ssv2a.embed.clap import MiniClap
+from ssv2a.embed.clap import CLAP_DIM, MiniClap
 from ssv2a.soundbank.bank import Entry, read_audio, write_bank
 from ssv2a.soundbank.model import SoundModel
 from ssv2a.soundbank.vocabulary import vocabulary
@@ -97,8 +97,15 @@ def build_community(
     credited = usable([recording for recording in recordings if recording.licence not in FREE], frozenset())
     best = [one for group in _grouped(credited).values() for one in _best(group)]
     entries = [_recording_entry(one) for one in best]
-    vectors = np.stack([_vectors(one, clap) for one in best])
-    write_bank(folder, "community", entries, vectors, {one.id: one.path for one in best}, extends=extends)
+    vectors = [_vectors(one, clap) for one in best]
+    write_bank(
+        folder,
+        "community",
+        entries,
+        np.reshape(vectors, (-1, _VECTORS, CLAP_DIM)),
+        {one.id: one.path for one in best},
+        extends=extends,
+    )
     _write_notices(
         folder, notices, best, "Whoever publishes a film with these sounds owes the credits below."
     )
