@@ -44,6 +44,10 @@ footsteps_hard | shoe footsteps | a drum machine's steps
 footsteps_hard | wooden floor | knocks
 bell | level crossing | the train comes with it
 bell | is struck and rings | a tuning fork
+car_horn | a car horn honks | dull, with music in it
+train_pass | a train passes by | a short rush, as of a car
+boat_water | a harbour with boats | geese
+boat_water | birds call over | the birds
 tree_fall | twig | a snap, no tree
 chicken_cluck | livestock | a whole farmyard
 hammer | hammer taps | muffled
