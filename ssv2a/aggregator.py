@@ -26,8 +26,10 @@ class SinusoidalPosition(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        position = torch.arange(MAX_POSITIONS, dtype=torch.float32).unsqueeze(1)
-        frequency = torch.exp(-torch.arange(0, width, 2) * (math.log(2 * MAX_POSITIONS) / width))
+        position = torch.arange(MAX_POSITIONS, dtype=torch.float32, device="cpu").unsqueeze(1)
+        frequency = torch.exp(
+            -torch.arange(0, width, 2, device="cpu") * (math.log(2 * MAX_POSITIONS) / width)
+        )
         table = torch.stack((torch.sin(position * frequency), torch.cos(position * frequency)), dim=-1)
         self.register_buffer("pe", table.flatten(start_dim=1).unsqueeze(1))
 
@@ -42,7 +44,7 @@ class Aggregator(nn.Module):
     def __init__(self, config: Ssv2aConfig) -> None:
         super().__init__()
         width = config.clap_dim
-        self.pred_token = nn.Parameter(torch.randn(2, width))
+        self.pred_token = nn.Parameter(torch.randn(2, width, device="cpu"))  # see `untrained`
         self.pe = SinusoidalPosition(width)
         self.encoder = AttentionEncoder(width, AGGREGATOR_HEADS, _EXP_RATE, _DROPOUT)
         self.head_mu = Perceptron((width, width), _DROPOUT)

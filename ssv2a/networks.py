@@ -28,7 +28,11 @@ class Networks:
 
     @classmethod
     def untrained(cls, config: Ssv2aConfig, seed: int) -> Networks:
-        """Networks with torch's initial weights, drawn from `seed`; the global generator stays as it was."""
+        """Networks with torch's initial weights, drawn from `seed`; the global generator stays as it was.
+
+        Under `torch.device("meta")` they have shapes only, but for a few small tensors that the modules
+        name the processor for: what torch needs for them on "meta" would load its compiler (120 MB).
+        """
         with torch.random.fork_rng(devices=()):
             torch.manual_seed(seed)
             return cls(config, Manifold(config), Generator(config), Remixer(config), Aggregator(config))

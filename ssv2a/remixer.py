@@ -19,7 +19,7 @@ class Styler(nn.Module):
     def __init__(self, config: Ssv2aConfig) -> None:
         super().__init__()
         width, dropout = config.remixer.embed_dim, config.remixer.dropout
-        self.pred_token = nn.Parameter(torch.randn(2, width))
+        self.pred_token = nn.Parameter(torch.randn(2, width, device="cpu"))  # see `untrained`
         self.in_proj = nn.Linear(config.fold_dim + config.clip_dim, width)
         self.style_encoder = AttentionEncoder(width, config.remixer.heads, _EXP_RATE, dropout)
         self.head_mu = Perceptron((width, width), dropout)

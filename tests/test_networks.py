@@ -2,6 +2,8 @@
 
 import math
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -252,3 +254,12 @@ def test_a_file_that_is_no_checkpoint_is_a_clear_error(content: bytes, tmp_path:
         load_released(tiny_config(), broken, broken)
     with pytest.raises(WeightsError, match="cannot be read as safetensors"):
         load_networks(tiny_config(), broken)
+
+
+def test_shapes_alone_do_not_load_torchs_compiler() -> None:
+    code = (
+        "import sys, torch; from parity_rule import tiny_config; from ssv2a.networks import Networks\n"
+        "with torch.device('meta'): Networks.untrained(tiny_config(), seed=0)\n"
+        "assert 'torch._dynamo' not in sys.modules and 'sympy' not in sys.modules"
+    )
+    subprocess.run((sys.executable, "-c", code), check=True, cwd=Path(__file__).parent)
