@@ -10,6 +10,7 @@ from loguru import logger
 
 from ssv2a.cli_bank import bank
 from ssv2a.cli_bars import bars
+from ssv2a.cli_data import data
 from ssv2a.cli_evaluate import evaluate
 from ssv2a.cli_options import command
 from ssv2a.cli_sound import compose, image, video
@@ -38,6 +39,7 @@ app.command("evaluate")(evaluate)
 app.command("bars")(bars)
 app.add_typer(train, name="train")
 app.add_typer(bank, name="bank")
+app.add_typer(data, name="data")
 app.command("assemble")(assemble_command)
 
 

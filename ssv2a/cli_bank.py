@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from ssv2a.cli_options import command
+from ssv2a.cli_options import command, told
 from ssv2a.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Sequence
 
     from ssv2a.chain import Chain
     from ssv2a.soundbank.bank import Bank, Entry
@@ -75,7 +74,7 @@ def bank_build_command(
         extends=extends if mini and extends != "none" else None,
         mark=opened.clap_mark,
     )
-    with _progress() as on_file:
+    with told() as on_file:
         counts = build_library(plan, chain.clap.get(), Meanings(sentences, phrases), on_file)
     _tell(counts, plan.bank)
     raise typer.Exit(int(bool(counts.faults)))
@@ -221,26 +220,3 @@ def _tell(counts: Counts, folder: Path) -> None:
         f"{counts.entries} sounds in {folder}: {counts.read} read, {counts.known} unchanged, "
         f"{counts.moved} moved, {counts.gone} gone, {len(counts.faults)} passed over"
     )
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[int, int, Path], None]]:
-    """A bar on a terminal; otherwise a line every hundred files."""
-    if sys.stderr.isatty():
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        columns = BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}")
-        with Progress(*columns, console=Console(stderr=True)) as bar:
-            task = bar.add_task("")
-            yield lambda number, total, path: bar.update(
-                task, completed=number - 1, total=total, description=path.name[:40]
-            )
-        return
-    from loguru import logger
-
-    def line(number: int, total: int, path: Path) -> None:
-        if number % 100 == 1:
-            logger.info("{} of {}: {}", number, total, path.name)
-
-    yield line

@@ -1,12 +1,15 @@
-"""Commands whose options are dataclasses, so that several commands can share them."""
+"""What commands share: options in dataclasses, and the progress of long work over files."""
 
 from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import MISSING, Field, fields, is_dataclass
 from inspect import Parameter
+from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
 import typer
@@ -57,3 +60,26 @@ def _parameters(group: Any) -> list[Parameter]:
 
 def _default(field: Field[Any]) -> Any:
     return Parameter.empty if field.default is MISSING else field.default
+
+
+@contextmanager
+def told(every: int = 100) -> Iterator[Callable[[int, int, Path], None]]:
+    """Takes (number, of how many, path) of each file: a bar on a terminal, otherwise a line now and then."""
+    if sys.stderr.isatty():
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}")
+        with Progress(*columns, console=Console(stderr=True)) as bar:
+            task = bar.add_task("")
+            yield lambda number, total, path: bar.update(
+                task, completed=number - 1, total=total, description=path.name[:40]
+            )
+        return
+    from loguru import logger
+
+    def line(number: int, total: int, path: Path) -> None:
+        if number % every == 1 or every == 1:
+            logger.info("{} of {}: {}", number, total, path.name)
+
+    yield line

@@ -83,6 +83,11 @@ def side_by_side(left: ByteArray, right: ByteArray, height: int = 384) -> ByteAr
     return np.concatenate([np.asarray(image, np.uint8) for image in scaled], axis=1)
 
 
+def heard_as() -> dict[str, tuple[str, ...]]:
+    """AudioSet's names for each kind of sound of the vocabulary that has any."""
+    return {sound: _joined((sound,), "heard_as") for sound in _heard_as()}
+
+
 def _wanted(name: str, sounds: str) -> Wanted:
     return Wanted(name, tuple(sounds.split("|")))
 

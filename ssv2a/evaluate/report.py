@@ -18,7 +18,7 @@ from PIL import Image
 
 from ssv2a.embed.clap import mel_power
 from ssv2a.evaluate.evaluation import Evaluation, SourceFigures, TakeFigures
-from ssv2a.types import FloatArray
+from ssv2a.types import ByteArray, FloatArray
 
 _WIDTH, _HEIGHT = 240, 64  # pixels of a small spectrogram
 _RANGE_DB = 70.0
@@ -136,9 +136,12 @@ def spectrogram(waveform: FloatArray) -> bytes:
     """A small picture (PNG) of a sound: mel bands upwards, time to the right, 70 dB from black to white."""
     power = 10 * np.log10(mel_power(waveform) + 1e-12)
     shade = np.clip((power - power.max()) / _RANGE_DB + 1, 0, 1)[::-1]
-    grey = Image.fromarray((255 * shade).astype(np.uint8)).resize(
-        (_WIDTH, _HEIGHT), Image.Resampling.BILINEAR
-    )
+    return grey_png((255 * shade).astype(np.uint8))
+
+
+def grey_png(shade: ByteArray) -> bytes:
+    """Any grey picture [height, width] as the small PNG of a spectrogram."""
+    grey = Image.fromarray(shade).resize((_WIDTH, _HEIGHT), Image.Resampling.BILINEAR)
     kept = io.BytesIO()
     grey.quantize(32).save(kept, "PNG", optimize=True)
     return kept.getvalue()

@@ -1,0 +1,173 @@
+"""Single-source stretches of clips: exactly one kind of source is seen, and the sound agrees. Pure.
+
+The recipe of VGGS3 (arXiv 2411.15447), for any footage: frames are kept in which the detector sees exactly
+one kind of source, of stretches whose sound is that of this source. The paper takes the label that VGGSound
+gives each clip. Here CLAP says whether what is heard is what is seen: of all kinds of sound in the
+vocabulary, only a few may lie nearer to what is heard than the source's own. A tagger, where there is one,
+is asked instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+import numpy as np
+
+from ssv2a.footage.clips import Segment, Thing, View
+from ssv2a.footage.sound_check import MUSIC, OVERDRIVEN
+from ssv2a.soundbank.vocabulary import vocabulary
+from ssv2a.types import FloatArray
+
+NEAREST = 6  # kinds of the vocabulary's 113: 5 % of sounds of any other kind pass, see docs/data-build.md
+SEEN = 0.5  # share of the frames in which the one kind must be seen, and no other
+OTHERS = 0.1  # share of the frames in which another kind may be seen: detectors err in single frames
+TAGS_FIRST = 3  # labels of a tagger among which music or speech counts
+
+PEOPLE = frozenset({"person", "man", "woman", "boy", "girl", "human face", "human head", "human body"})
+VOICES = frozenset({"crowd_babble", "applause"})  # kinds of sound that have speech in them
+INSTRUMENTS = frozenset({"guitar", "piano", "drum", "flute", "trumpet", "violin"})
+# Kinds whose partials stand still by themselves, as those of music do.
+TONAL = INSTRUMENTS | {
+    *("bell", "wind_chime", "whistle", "alarm_beep", "telephone_ring", "siren", "sword_clash", "metal_hit"),
+    *("car_horn", "train_horn", "ship_horn", "train_pass", "helicopter", "boat_motor", "airplane_jet"),
+    *("airplane_propeller", "chainsaw", "drill", "machinery", "printer", "vacuum_cleaner", "hair_dryer"),
+    *("washing_machine", "insects_night", "bee_buzz"),
+}
+
+
+class Verdict(StrEnum):
+    """What becomes of a file or a stretch of it."""
+
+    KEPT = "kept"
+    UNREADABLE = "cannot be read"
+    COPY = "copy of another file"
+    NO_SOUND = "no audio track"
+    SHORT = "too short"
+    SILENT = "silent"
+    OVERDRIVEN = "overdriven"
+    NOTHING = "nothing that sounds is seen"
+    SEVERAL = "several kinds of source are seen"
+    FLEETING = "the source is seen too briefly"
+    MUSIC = "music under it"
+    SPEECH = "speech under it"
+    ANOTHER = "sounds like something else"
+
+
+MEANINGS: Mapping[Verdict, str] = {
+    Verdict.KEPT: "exactly one kind of source is seen, and the sound agrees",
+    Verdict.UNREADABLE: "neither decoder nor ffmpeg could read the file to its end",
+    Verdict.COPY: "the same content under another name, which was taken instead",
+    Verdict.NO_SOUND: "the file holds a picture alone",
+    Verdict.SHORT: "less than 2 s of picture",
+    Verdict.SILENT: "no tenth of a second reaches −50 dBFS",
+    Verdict.OVERDRIVEN: "one sample in a hundred or more lies at full scale",
+    Verdict.NOTHING: "no source of sound in any frame",
+    Verdict.SEVERAL: "a second kind of source, or people beside it, in more than a tenth of the frames",
+    Verdict.FLEETING: "the one kind of source is seen in fewer than half of the frames",
+    Verdict.MUSIC: "notes stand still for seconds, or a tagger hears music, and the source makes none",
+    Verdict.SPEECH: "a tagger hears speech, and the source has no voice",
+    Verdict.ANOTHER: "other kinds of sound lie nearer to what is heard, or a tagger hears none of its labels",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Kinds:
+    """The kinds of sound that a source is compared with."""
+
+    keys: tuple[str, ...]  # of the vocabulary
+    claps: FloatArray  # [K, clap_dim], L2-normalised: what the bundle makes of their first captions
+    labels: Mapping[str, tuple[str, ...]]  # those of a tagger that mean each; kinds without any: {}
+
+    def of(self, thing: Thing) -> str:
+        """The kind that a thing's caption names, or else the one whose vector lies nearest to its own."""
+        for key in self.keys:
+            if thing.caption in vocabulary()[key].captions:
+                return key
+        return self.keys[int(np.argmax(self.claps @ thing.clap))]
+
+    def rank(self, kind: str, clap: FloatArray) -> int:
+        """How many other kinds lie nearer to a sound [clap_dim] than this one."""
+        likeness = self.claps @ clap
+        return int((likeness > likeness[self.keys.index(kind)]).sum())
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What becomes of one segment, and on what grounds."""
+
+    verdict: Verdict
+    kind: str = ""  # key of the vocabulary; "" where not exactly one kind is seen
+    caption: str = ""  # what such a source sounds like
+    seen: tuple[str, ...] = ()  # names of everything that is seen
+    frames: tuple[int, ...] = ()  # in which exactly one kind is seen
+    rank: int | None = None  # kinds that lie nearer to the sound than the source's
+
+
+def judge(segment: Segment, kinds: Kinds, nearest: int = NEAREST) -> Judgement:
+    """Whether a segment is kept; the first reason against it decides.
+
+    Args:
+        segment: what is seen and heard.
+        kinds: to compare the source with.
+        nearest: the source is heard if fewer other kinds than this lie nearer to the sound.
+    """
+    # 1. Is there a sound to learn from?
+    view = segment.view
+    if view is None:
+        overdriven = segment.facts.clipped >= OVERDRIVEN
+        return Judgement(Verdict.OVERDRIVEN if overdriven else Verdict.SILENT)
+
+    # 2. Is exactly one kind of source seen?
+    seen = Judgement(Verdict.NOTHING, seen=tuple(dict.fromkeys(thing.name for thing in view.things)))
+    there = _presence(view, kinds)
+    sounding = [kind for kind in there if kind]
+    if not sounding:
+        return seen
+    kind = max(sounding, key=lambda one: int(there[one].sum()))
+    beside = np.any([shown for one, shown in there.items() if one != kind] or [np.zeros_like(there[kind])], 0)
+    if beside.mean() > OTHERS:
+        return replace(seen, verdict=Verdict.SEVERAL)
+
+    # 3. Is it there long enough, and is it what is heard, without anything else?
+    found = replace(
+        seen,
+        kind=kind,
+        caption=next(thing.caption or "" for thing in view.things if _kind(thing, kinds) == kind),
+        frames=tuple(np.flatnonzero(there[kind] & ~beside).tolist()),
+        rank=kinds.rank(kind, view.clap),
+    )
+    return replace(found, verdict=_objection(found, segment.facts.music, view, kinds, nearest))
+
+
+def _objection(found: Judgement, music: float, view: View, kinds: Kinds, nearest: int) -> Verdict:
+    """What speaks against a stretch with one kind of source; KEPT if nothing does."""
+    first = view.labels[:TAGS_FIRST]
+    if len(found.frames) < SEEN * len(view.times):
+        return Verdict.FLEETING
+    if found.kind not in TONAL and music >= MUSIC:
+        return Verdict.MUSIC
+    if found.kind not in INSTRUMENTS and "Music" in first:
+        return Verdict.MUSIC
+    if found.kind not in VOICES and "Speech" in first:
+        return Verdict.SPEECH
+    names = kinds.labels.get(found.kind, ())
+    if view.labels and names:
+        return Verdict.KEPT if set(names) & set(view.labels) else Verdict.ANOTHER
+    return Verdict.KEPT if found.rank is not None and found.rank < nearest else Verdict.ANOTHER
+
+
+def _presence(view: View, kinds: Kinds) -> dict[str, np.ndarray[tuple[int], np.dtype[np.bool_]]]:
+    """For each kind the frames [F] in which it is seen; "": people who make no sound, but may speak."""
+    there: dict[str, np.ndarray[tuple[int], np.dtype[np.bool_]]] = {}
+    for thing in view.things:
+        if thing.caption is not None or thing.label.lower() in PEOPLE:
+            kind = _kind(thing, kinds)
+            shown = np.array(thing.presence, np.bool_)
+            there[kind] = there.get(kind, np.zeros_like(shown)) | shown
+    return there
+
+
+def _kind(thing: Thing, kinds: Kinds) -> str:
+    return "" if thing.caption is None else kinds.of(thing)
