@@ -84,7 +84,7 @@ def load_chain(
         ConfigurationError: there is no such device here.
     """
     bundle = Bundle.open(name)
-    place = _Place(bundle, bank, _device(device), threads or os.cpu_count() or 1, low_memory)
+    place = _Place(bundle, bank, choose_device(device), threads or os.cpu_count() or 1, low_memory)
     families = {role: _FAMILY[bundle.implementation(role)] for role in _ROLES}
     if len(set(families.values())) > 1:
         parts = ", ".join(f"{role} {bundle.implementation(role)}" for role in families)
@@ -224,7 +224,12 @@ def _torch_threads(place: _Place) -> int:
     return 1 if place.path("ssv2a", key).stat().st_size < SMALL else place.threads
 
 
-def _device(name: str) -> torch.device:
+def choose_device(name: str) -> torch.device:
+    """A device of this machine: cpu, cuda, mps, or auto for the fastest of them.
+
+    Raises:
+        ConfigurationError: there is no such device here.
+    """
     available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if name == "auto":
         name = next(device for device in ("cuda", "mps", "cpu") if available[device])

@@ -12,6 +12,7 @@ from ssv2a.cli_bank import bank
 from ssv2a.cli_bars import bars
 from ssv2a.cli_data import data
 from ssv2a.cli_evaluate import evaluate
+from ssv2a.cli_finetune import train_finetune_command
 from ssv2a.cli_options import command
 from ssv2a.cli_sound import compose, image, video
 from ssv2a.cli_train import assemble_command, train
@@ -37,6 +38,7 @@ command(app, "video")(video)
 command(app, "compose")(compose)
 app.command("evaluate")(evaluate)
 app.command("bars")(bars)
+train.command("finetune")(train_finetune_command)
 app.add_typer(train, name="train")
 app.add_typer(bank, name="bank")
 app.add_typer(data, name="data")

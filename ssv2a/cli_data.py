@@ -41,8 +41,8 @@ def data_build_command(
     mute: Annotated[
         str, typer.Option(help="Labels or names that count as silent, separated by commas.", metavar="NAME,…")
     ] = "",
-    licence: Annotated[str, typer.Option(help="Of the footage, for the manifest.")] = "",
-    author: Annotated[str, typer.Option(help="Of the footage, for the manifest.")] = "",
+    licence: Annotated[str, typer.Option(help="Of the footage, for the manifest.")] = "not stated",
+    author: Annotated[str, typer.Option(help="Of the footage, for the manifest.")] = "not stated",
     seed: Annotated[int, typer.Option(help="Of what is held out.", min=0)] = 0,
     threads: Annotated[int, typer.Option(help="Processor threads; 0: one per core.", min=0)] = 0,
 ) -> None:
@@ -60,7 +60,7 @@ def data_build_command(
     from ssv2a.footage.dataset import OBSERVED, Plan, build_dataset
     from ssv2a.footage.observer import Observer, Watching
     from ssv2a.footage.report import PAGE, summary, write_page
-    from ssv2a.footage.single_source import Verdict
+    from ssv2a.footage.verdicts import Verdict
 
     # 1. Eyes and ears.
     chain = load_chain(bundle, threads=threads, low_memory=True)
@@ -84,7 +84,7 @@ def data_build_command(
     write_page(dataset, Shelf(out / OBSERVED, observer.mark), out / PAGE)
     for verdict, count in dataset.counts.most_common():
         typer.echo(f"{count:6d}  {verdict.value}")
-    typer.echo(summary(dataset))
+    typer.echo(f"{dataset.observed} files looked at, {dataset.known} known before. {summary(dataset)}")
     typer.echo(f"Page: {out / PAGE}")
     raise typer.Exit(int(dataset.counts[Verdict.UNREADABLE] > 0))
 

@@ -36,6 +36,9 @@ Budget = Annotated[float | None, typer.Option(help="Stop after so many seconds; 
 Bfloat16 = Annotated[bool, typer.Option("--bfloat16", help="Half precision, for processors with AMX.")]
 Bundle = Annotated[Path, typer.Option(help="Folder of the bundle whose other parts are used.")]
 Version = Annotated[str, typer.Option(help="Of this edition of the bundle, such as 1.0.0.")]
+Device = Annotated[
+    str, typer.Option(help="Where to learn: auto, cpu, cuda or mps.", metavar="auto|cpu|cuda|mps")
+]
 Threads = Annotated[int, typer.Option(help="Processor threads.", min=1)]
 
 
@@ -49,6 +52,7 @@ class Run:
     resume: Resume = False
     seconds_budget: Budget = None
     bundle: Bundle = MINI
+    device: Device = "auto"
     threads: Threads = 1
 
 
@@ -109,6 +113,7 @@ def train_all_command(
     ] = False,
     bfloat16: Bfloat16 = False,
     bundle: Bundle = MINI,
+    device: Device = "auto",
     threads: Threads = 1,
 ) -> None:
     """All of it: the four networks, then the banks by the new CLAP, and BUNDLE complete with its manifest."""
@@ -123,7 +128,7 @@ def train_all_command(
         if resume and _is_finished(out / name, steps or _own_steps(name)):
             typer.echo(f"{name}: finished before, in {out / name}")
         else:
-            stage(run=Run(out / name, steps, seed, resume, bundle=bundle, threads=threads))
+            stage(run=Run(out / name, steps, seed, resume, bundle=bundle, device=device, threads=threads))
     _install(out, bundle)
     bank_ship_command(data, bundle / "banks", bundle / "clap.safetensors", threads)
     assemble_command(version, bundle)
@@ -186,13 +191,15 @@ def _train(
     network: Callable[..., Outcome], run: Run, settings: LoopSettings, *parts: Any, **options: Any
 ) -> None:
     """Train one network on its `parts`, as far as `run` allows."""
+    from ssv2a.chain import choose_device
+    from ssv2a.train.loop import RunOptions
+
     _use_threads(run.threads)
     outcome = network(
         *parts,
         run.out,
         replace(settings, steps=run.steps or settings.steps, seed=run.seed),
-        resume=run.resume,
-        seconds_budget=run.seconds_budget,
+        RunOptions(run.resume, run.seconds_budget, choose_device(run.device).type),
         **options,
     )
     state = "finished" if outcome.finished else "stopped, to be resumed,"

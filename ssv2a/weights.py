@@ -71,10 +71,10 @@ def load_modules(modules: Mapping[str, nn.Module], path: Path) -> None:
     fill(modules, _read(path), str(path))
 
 
-def save_modules(modules: Mapping[str, nn.Module], path: Path) -> None:
-    """Write networks as safetensors in half precision, keys `name.key`, in one step (write, then rename)."""
+def save_modules(modules: Mapping[str, nn.Module], path: Path, dtype: torch.dtype = torch.float16) -> None:
+    """Write networks as safetensors, keys `name.key`, in one step (write, then rename)."""
     tensors = {
-        f"{name}.{key}": tensor.detach().to("cpu", torch.float16).contiguous()
+        f"{name}.{key}": tensor.detach().to("cpu", dtype).contiguous()
         for name, module in modules.items()
         for key, tensor in module.state_dict().items()
     }

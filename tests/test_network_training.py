@@ -18,7 +18,7 @@ from ssv2a.config import Ssv2aConfig
 from ssv2a.networks import Networks
 from ssv2a.train.aggregator import draw_clips, draw_presence, train_aggregator
 from ssv2a.train.assemble import FILES
-from ssv2a.train.loop import LoopSettings
+from ssv2a.train.loop import LoopSettings, RunOptions
 from ssv2a.train.manifold import train_manifold
 from ssv2a.train.remixer import MOST_SOURCES, RemixerTask, draw_images, remix, train_remixer
 from ssv2a.train.sources import Mixture, Source, SourceBook, unit
@@ -106,8 +106,8 @@ def test_the_remixer_and_the_aggregator_learn_and_join_to_a_whole(
 def test_a_training_that_was_stopped_goes_on_to_the_same_weights(book: SourceBook, tmp_path: Path) -> None:
     config, settings = toy_config(), replace(SETTINGS, steps=12, validate_every=6)
     straight = train_manifold(config, book, tmp_path / "straight", settings)
-    first = train_manifold(config, book, tmp_path / "parts", settings, seconds_budget=0.0)
-    second = train_manifold(config, book, tmp_path / "parts", settings, resume=True)
+    first = train_manifold(config, book, tmp_path / "parts", settings, RunOptions(seconds_budget=0.0))
+    second = train_manifold(config, book, tmp_path / "parts", settings, RunOptions(resume=True))
     assert (first.step, first.finished, second.finished) == (1, False, True)
     files = [tmp_path / run / "manifold.safetensors" for run in ("straight", "parts")]
     assert files[0].read_bytes() == files[1].read_bytes()

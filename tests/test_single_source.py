@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ssv2a.footage.clips import Segment, Thing, View
-from ssv2a.footage.single_source import Kinds, Verdict, judge
+from ssv2a.footage.single_source import Kinds, judge
 from ssv2a.footage.sound_check import SoundFacts, sound_facts
+from ssv2a.footage.verdicts import Verdict
 from ssv2a.types import SAMPLE_RATE
 
 FRAMES = 10

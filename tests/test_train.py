@@ -28,7 +28,7 @@ from ssv2a.train.data import (
     sound_of,
     write_vectors,
 )
-from ssv2a.train.loop import CHECKPOINT, CURVES, HISTORY, LoopSettings, learning_rate, run
+from ssv2a.train.loop import CHECKPOINT, CURVES, HISTORY, LoopSettings, RunOptions, learning_rate, run
 
 # The loop
 
@@ -68,10 +68,10 @@ def weights(task):
 def test_a_resumed_run_ends_where_an_unbroken_one_does(tmp_path):
     whole, broken = Line(), Line()
     unbroken = run(whole, tmp_path / "whole", SHORT)
-    stopped = run(broken, tmp_path / "broken", SHORT, seconds_budget=0.0)
+    stopped = run(broken, tmp_path / "broken", SHORT, RunOptions(seconds_budget=0.0))
     assert (stopped.step, stopped.finished) == (1, False)
     again = Line()
-    resumed = run(again, tmp_path / "broken", SHORT, resume=True)
+    resumed = run(again, tmp_path / "broken", SHORT, RunOptions(resume=True))
     assert resumed.finished
     assert torch.equal(weights(again), weights(whole))
     assert resumed.history[-1]["error"] == unbroken.history[-1]["error"]
@@ -97,11 +97,11 @@ def test_a_run_is_not_overwritten_nor_mixed_with_another(tmp_path):
     with pytest.raises(TrainingError, match="already holds a run"):
         run(Line(), tmp_path, SHORT)
     with pytest.raises(TrainingError, match="settings it began with"):
-        run(Line(), tmp_path, replace(SHORT, steps=70), resume=True)
+        run(Line(), tmp_path, replace(SHORT, steps=70), RunOptions(resume=True))
     stranger = Line()
     stranger.network = nn.Linear(2, 2)
     with pytest.raises(TrainingError, match="another network"):
-        run(stranger, tmp_path, SHORT, resume=True)
+        run(stranger, tmp_path, SHORT, RunOptions(resume=True))
 
 
 def test_a_loss_that_is_not_finite_ends_the_run(tmp_path):

@@ -112,6 +112,16 @@ class Shelf:
 
     def find(self, file: str, digest: str) -> Clip | None:
         """What is kept of a file; None where it was never observed, or in another way, or is broken."""
+        segments = self._read(digest)
+        return None if segments is None else Clip(file, digest, segments)
+
+    def segment(self, digest: str, number: int) -> Segment | None:
+        """One segment of what is kept of a file; None where there is none."""
+        segments = self._read(digest, number)
+        return segments[0] if segments else None
+
+    def _read(self, digest: str, number: int | None = None) -> tuple[Segment, ...] | None:
+        """All segments of a file, or that one."""
         path = self._path(digest)
         if not path.exists():
             return None
@@ -120,7 +130,8 @@ class Shelf:
                 meta = json.loads(str(kept["meta"]))
                 if meta["mark"] != self._mark or meta["digest"] != digest:
                     return None
-                return Clip(file, digest, tuple(_segment(row, kept) for row in meta["segments"]))
+                rows = [row for row in meta["segments"] if number in (None, row["number"])]
+                return tuple(_segment(row, kept) for row in rows)
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             return None  # written by something else, or not to its end: it is observed again
 

@@ -3,6 +3,7 @@
     OUT/manifest.csv     what is kept, one row a stretch, see ssv2a.train.data.read_manifest
     OUT/sounds/*.flac    its sound, 48 kHz
     OUT/frames/*.jpg     a few frames of it in which the source is alone
+    OUT/LICENCES.md      whose the footage is, for banks that are made of it
     OUT/report.csv       every stretch of every file: kept or not, and why
     OUT/observed/        what was seen and heard, so that a build that was stopped goes on where it was
 
@@ -16,24 +17,26 @@ import io
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import soundfile
-from loguru import logger
 
-from ssv2a.errors import InputError, MediaError
+from ssv2a.errors import InputError
 from ssv2a.footage.clips import Clip, Segment, Shelf
-from ssv2a.footage.files import clip_files, digest, split_files
-from ssv2a.footage.observer import NoSound, Observer, clip_sound
-from ssv2a.footage.single_source import NEAREST, Judgement, Kinds, Verdict, judge
+from ssv2a.footage.files import split_files
+from ssv2a.footage.observer import Observer, clip_sound
+from ssv2a.footage.single_source import NEAREST, Judgement, Kinds, judge
+from ssv2a.footage.survey import OnFile, Passed, list_clips, survey
+from ssv2a.footage.verdicts import Verdict
 from ssv2a.train.data import Split
 from ssv2a.types import SAMPLE_RATE
 
-MANIFEST, TABLE = "manifest.csv", "report.csv"
+MANIFEST, NOTICES, TABLE = "manifest.csv", "LICENCES.md", "report.csv"
+UNSTATED = "not stated"
 SOUNDS, FRAMES, OBSERVED = "sounds", "frames", "observed"
 
 _COLUMNS = (
@@ -42,10 +45,16 @@ _COLUMNS = (
 )
 _TABLE = (
     *("file", "start", "seconds", "verdict", "kind", "caption", "seen", "frames", "of", "nearer_kinds"),
-    *("level_dbfs", "music", "labels", "split", "id", "why"),
+    *("heard", "level_dbfs", "music", "labels", "split", "id", "why"),
 )
+_PACKAGE = "footage"
+_NOTICES = """# Licences of this data set
+
+## footage: one's own clips
+
+Cut out of the clips that `manifest.csv` names. Licence: {0.licence}. Author: {0.author}.
+"""
 _UNFIT = re.compile(r"[^A-Za-z0-9]+")
-_ADDRESS = re.compile(r" @ 0x[0-9a-f]+")  # in ffmpeg's words
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +64,8 @@ class Plan:
     folder: Path  # of the clips, with all its folders
     out: Path  # made if missing
     nearest: int = NEAREST  # see `judge`
-    licence: str = ""  # of the footage, for the manifest
-    author: str = ""
+    licence: str = UNSTATED  # of the footage, for the manifest
+    author: str = UNSTATED
     seed: int = 0  # of the split
 
 
@@ -122,7 +131,7 @@ def build_dataset(
     plan: Plan,
     observer: Observer,
     kinds: Kinds,
-    on_file: Callable[[int, int, Path], None] = lambda *_: None,
+    on_file: OnFile = lambda *_: None,
 ) -> Dataset:
     """Bring a data set up to date with its folder of clips.
 
@@ -139,36 +148,28 @@ def build_dataset(
     """
     # 1. What there is, each content once.
     _check_out(plan.out)
-    paths = clip_files(plan.folder, leave_out=plan.out)
-    digests, stretches = _digests(plan.folder, paths)
-    splits = split_files(digests, plan.seed)
-    for folder in (SOUNDS, FRAMES):
-        (plan.out / folder).mkdir(parents=True, exist_ok=True)
+    folder = list_clips(plan.folder, leave_out=plan.out)
+    splits = split_files(folder.clips, plan.seed)
+    for part in (SOUNDS, FRAMES):
+        (plan.out / part).mkdir(parents=True, exist_ok=True)
 
-    # 2. File after file looked at and listened to, unless that was done before, and judged.
-    shelf = Shelf(plan.out / OBSERVED, observer.mark)
+    # 2. File after file looked at and listened to, and judged.
+    stretches = [_whole_file(passed) for passed in folder.passed]
     observed = known = 0
-    for number, (mark, path) in enumerate(digests.items(), 1):
-        on_file(number, len(digests), path)
-        name = path.relative_to(plan.folder).as_posix()
-        clip = shelf.find(name, mark)
-        if clip is None:
-            found = _observe(observer, path, name, mark)
-            if isinstance(found, Stretch):
-                stretches.append(found)
-                continue
-            clip, observed = found, observed + 1
-            shelf.keep(clip)
+    for seen, is_new in survey(folder, observer, Shelf(plan.out / OBSERVED, observer.mark), on_file):
+        if isinstance(seen, Passed):
+            stretches.append(_whole_file(seen))
         else:
-            known += 1
-        stretches += _judged(plan, clip, splits[mark], kinds)
+            observed, known = observed + is_new, known + (not is_new)
+            stretches += _judged(plan, seen, splits[seen.digest], kinds)
 
     # 3. Report and manifest; what is no longer kept goes.
     dataset = Dataset(tuple(sorted(stretches, key=lambda one: (one.file, one.number))), observed, known)
     _remove_others(plan.out / SOUNDS, {Path(one.sound).name for one in dataset.kept})
     _remove_others(plan.out / FRAMES, {Path(path).name for one in dataset.kept for path in one.frames})
-    _whole(plan.out / TABLE, _csv(_TABLE, map(_table_row, dataset.stretches)))
-    _whole(plan.out / MANIFEST, _csv(_COLUMNS, (_manifest_row(one, plan) for one in dataset.kept)))
+    write_whole(plan.out / NOTICES, _NOTICES.format(plan).encode())
+    write_whole(plan.out / TABLE, _csv(_TABLE, map(_table_row, dataset.stretches)))
+    write_whole(plan.out / MANIFEST, _csv(_COLUMNS, (_manifest_row(one, plan) for one in dataset.kept)))
     return dataset
 
 
@@ -184,37 +185,8 @@ def _check_out(out: Path) -> None:
             )
 
 
-def _digests(folder: Path, paths: Sequence[Path]) -> tuple[dict[str, Path], list[Stretch]]:
-    """The files by what is in them, and what is said of the others: copies, and what cannot be opened."""
-    digests: dict[str, Path] = {}
-    others: list[Stretch] = []
-    for path in paths:
-        name = path.relative_to(folder).as_posix()
-        try:
-            first = digests.setdefault(digest(path), path)
-        except OSError as error:
-            others.append(_unread(name, error))
-            continue
-        if first is not path:
-            original = first.relative_to(folder).as_posix()
-            others.append(Stretch(name, Judgement(Verdict.COPY), why=original))
-    return digests, others
-
-
-def _unread(name: str, error: Exception) -> Stretch:
-    logger.warning("passed over {}: {}", name, error)
-    why = _ADDRESS.sub("", " ".join(str(error).split()))  # the same report for the same files
-    return Stretch(name, Judgement(Verdict.UNREADABLE), why=why)
-
-
-def _observe(observer: Observer, path: Path, name: str, mark: str) -> Clip | Stretch:
-    """What is seen and heard in a file, or why that cannot be said."""
-    try:
-        return Clip(name, mark, observer.observe(path))
-    except NoSound:
-        return Stretch(name, Judgement(Verdict.NO_SOUND), mark)
-    except MediaError as error:
-        return _unread(name, error)
+def _whole_file(passed: Passed) -> Stretch:
+    return Stretch(passed.file, Judgement(passed.verdict), why=passed.why)
 
 
 def _judged(plan: Plan, clip: Clip, split: Split, kinds: Kinds) -> Iterator[Stretch]:
@@ -253,13 +225,13 @@ def _keep(plan: Plan, stretch: Stretch, segment: Segment) -> None:
         sound = clip_sound(plan.folder / stretch.file, stretch.start, stretch.seconds)
         file = io.BytesIO()
         soundfile.write(file, np.clip(sound, -1, 1).T, SAMPLE_RATE, format="FLAC", subtype="PCM_24")
-        _whole(path, file.getvalue())
+        write_whole(path, file.getvalue())
     jpegs = {picture.frame: picture.jpeg for picture in segment.view.pictures} if segment.view else {}
     for frame, name in zip(stretch.pictures, stretch.frames, strict=True):
-        _whole(plan.out / name, jpegs[frame])
+        write_whole(plan.out / name, jpegs[frame])
 
 
-def _whole(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes) -> None:
     """Write a file in one step."""
     partial = path.with_name(f".{path.name}.part")
     partial.write_bytes(content)
@@ -283,7 +255,7 @@ def _csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
 def _manifest_row(stretch: Stretch, plan: Plan) -> tuple[object, ...]:
     return (
         *(stretch.id, stretch.sound, stretch.judgement.kind, stretch.judgement.caption),
-        *(f"{float(stretch.seconds):.3f}", stretch.split, "footage", stretch.file),
+        *(f"{float(stretch.seconds):.3f}", stretch.split, _PACKAGE, stretch.file),
         *(f"{float(stretch.start):.3f}", plan.licence, plan.author, "|".join(stretch.frames)),
     )
 
@@ -295,6 +267,9 @@ def _table_row(stretch: Stretch) -> tuple[object, ...]:
         *((f"{float(stretch.start):.3f}", f"{float(stretch.seconds):.3f}") if measured else ("", "")),
         *(judgement.verdict.value, judgement.kind, judgement.caption, "|".join(judgement.seen)),
         *(len(judgement.frames), stretch.looked_at, "" if judgement.rank is None else judgement.rank),
+        judgement.heard,
         *((f"{stretch.level_db:.1f}", f"{stretch.music:.2f}") if measured else ("", "")),
-        *("|".join(stretch.labels), stretch.split, stretch.id if stretch.is_kept else "", stretch.why),
+        "|".join(stretch.labels),
+        *((stretch.split, stretch.id) if stretch.is_kept else ("", "")),
+        stretch.why,
     )

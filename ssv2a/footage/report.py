@@ -19,8 +19,9 @@ from PIL import Image
 
 from ssv2a.evaluate.report import grey_png
 from ssv2a.footage.clips import Segment, Shelf
-from ssv2a.footage.dataset import Dataset, Stretch
-from ssv2a.footage.single_source import MEANINGS, Verdict
+from ssv2a.footage.dataset import Dataset, Stretch, write_whole
+from ssv2a.footage.single_source import Judgement
+from ssv2a.footage.verdicts import MEANINGS, Verdict
 
 PAGE = "report.html"
 
@@ -52,7 +53,7 @@ def write_page(dataset: Dataset, shelf: Shelf, path: Path) -> None:
         refused="".join(_refused_row(one, _segment(shelf, one)) for one in refused),
         refused_note=_note(len(refused), len(dataset.stretches) - len(dataset.kept)),
     )
-    path.write_text(page, encoding="utf-8", errors="surrogateescape")
+    write_whole(path, page.encode("utf-8", "surrogateescape"))
 
 
 def summary(dataset: Dataset) -> str:
@@ -103,20 +104,17 @@ def _kinds(dataset: Dataset) -> Iterable[str]:
 
 
 def _segment(shelf: Shelf, stretch: Stretch) -> Segment | None:
-    clip = shelf.find(stretch.file, stretch.digest) if stretch.number >= 0 else None
-    return None if clip is None else clip.segments[stretch.number]
+    return shelf.segment(stretch.digest, stretch.number) if stretch.number >= 0 else None
 
 
 def _kept_row(stretch: Stretch, segment: Segment | None) -> str:
     frames = "".join(f"<img alt='' loading='lazy' src='{quote(path)}'>" for path in stretch.frames)
     player = f"<audio controls preload='none' src='{quote(stretch.sound)}'></audio>"
     judgement = stretch.judgement
-    grounds = (
-        f"alone in {len(judgement.frames)} of {stretch.looked_at} frames; {judgement.rank} other kinds nearer"
-    )
+    grounds = f"alone in {len(judgement.frames)} of {stretch.looked_at} frames; {_likeness(judgement)}"
     labels = f"<div class='dim'>{html.escape(', '.join(stretch.labels))}</div>" if stretch.labels else ""
     return (
-        f"<tr><td>{_where(stretch)}</td><td><b>{html.escape(judgement.kind)}</b><div class='dim'>{grounds}"
+        f"<tr><td>{_where(stretch)}</td><td><b>{html.escape(judgement.kind)}</b><div class='dim'>{html.escape(grounds)}"
         f"</div>{labels}</td><td><div class='thumbs'>{frames}</div></td>"
         f"<td class='sound'>{_spectrogram(segment)}{player}</td></tr>"
     )
@@ -128,7 +126,7 @@ def _refused_row(stretch: Stretch, segment: Segment | None) -> str:
     judgement = stretch.judgement
     facts = [
         f"seen: {', '.join(judgement.seen)}" if judgement.seen else "",
-        f"{judgement.rank} other kinds nearer than {judgement.kind}" if judgement.rank is not None else "",
+        _likeness(judgement),
         ", ".join(stretch.labels),
         stretch.why,
     ]
@@ -138,6 +136,13 @@ def _refused_row(stretch: Stretch, segment: Segment | None) -> str:
         f"<div class='dim'>{told}</div></td><td><div class='thumbs'>{frames}</div></td>"
         f"<td class='sound'>{_spectrogram(segment)}</td></tr>"
     )
+
+
+def _likeness(judgement: Judgement) -> str:
+    if judgement.rank is None:
+        return ""
+    nearest = f", {judgement.heard} the nearest" if judgement.rank else ""
+    return f"{judgement.rank} other kinds nearer to the sound than {judgement.kind}{nearest}"
 
 
 def _where(stretch: Stretch) -> str:

@@ -11,16 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from enum import StrEnum
 
 import numpy as np
 
 from ssv2a.footage.clips import Segment, Thing, View
 from ssv2a.footage.sound_check import MUSIC, OVERDRIVEN
+from ssv2a.footage.verdicts import Verdict
 from ssv2a.soundbank.vocabulary import vocabulary
 from ssv2a.types import FloatArray
 
-NEAREST = 6  # kinds of the vocabulary's 113: 5 % of sounds of any other kind pass, see docs/data-build.md
+NEAREST = 6  # of the vocabulary's kinds: 5 % of sounds of any other kind pass, see docs/data-build.md
 SEEN = 0.5  # share of the frames in which the one kind must be seen, and no other
 OTHERS = 0.1  # share of the frames in which another kind may be seen: detectors err in single frames
 TAGS_FIRST = 3  # labels of a tagger among which music or speech counts
@@ -37,41 +37,6 @@ TONAL = INSTRUMENTS | {
 }
 
 
-class Verdict(StrEnum):
-    """What becomes of a file or a stretch of it."""
-
-    KEPT = "kept"
-    UNREADABLE = "cannot be read"
-    COPY = "copy of another file"
-    NO_SOUND = "no audio track"
-    SHORT = "too short"
-    SILENT = "silent"
-    OVERDRIVEN = "overdriven"
-    NOTHING = "nothing that sounds is seen"
-    SEVERAL = "several kinds of source are seen"
-    FLEETING = "the source is seen too briefly"
-    MUSIC = "music under it"
-    SPEECH = "speech under it"
-    ANOTHER = "sounds like something else"
-
-
-MEANINGS: Mapping[Verdict, str] = {
-    Verdict.KEPT: "exactly one kind of source is seen, and the sound agrees",
-    Verdict.UNREADABLE: "neither decoder nor ffmpeg could read the file to its end",
-    Verdict.COPY: "the same content under another name, which was taken instead",
-    Verdict.NO_SOUND: "the file holds a picture alone",
-    Verdict.SHORT: "less than 2 s of picture",
-    Verdict.SILENT: "no tenth of a second reaches −50 dBFS",
-    Verdict.OVERDRIVEN: "one sample in a hundred or more lies at full scale",
-    Verdict.NOTHING: "no source of sound in any frame",
-    Verdict.SEVERAL: "a second kind of source, or people beside it, in more than a tenth of the frames",
-    Verdict.FLEETING: "the one kind of source is seen in fewer than half of the frames",
-    Verdict.MUSIC: "notes stand still for seconds, or a tagger hears music, and the source makes none",
-    Verdict.SPEECH: "a tagger hears speech, and the source has no voice",
-    Verdict.ANOTHER: "other kinds of sound lie nearer to what is heard, or a tagger hears none of its labels",
-}
-
-
 @dataclass(frozen=True, slots=True)
 class Kinds:
     """The kinds of sound that a source is compared with."""
@@ -85,12 +50,16 @@ class Kinds:
         for key in self.keys:
             if thing.caption in vocabulary()[key].captions:
                 return key
-        return self.keys[int(np.argmax(self.claps @ thing.clap))]
+        return self.nearest(thing.clap)
 
     def rank(self, kind: str, clap: FloatArray) -> int:
         """How many other kinds lie nearer to a sound [clap_dim] than this one."""
         likeness = self.claps @ clap
         return int((likeness > likeness[self.keys.index(kind)]).sum())
+
+    def nearest(self, clap: FloatArray) -> str:
+        """The kind that lies nearest to a sound [clap_dim]."""
+        return self.keys[int(np.argmax(self.claps @ clap))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +72,7 @@ class Judgement:
     seen: tuple[str, ...] = ()  # names of everything that is seen
     frames: tuple[int, ...] = ()  # in which exactly one kind is seen
     rank: int | None = None  # kinds that lie nearer to the sound than the source's
+    heard: str = ""  # the kind that lies nearest to the sound
 
 
 def judge(segment: Segment, kinds: Kinds, nearest: int = NEAREST) -> Judgement:
@@ -120,7 +90,8 @@ def judge(segment: Segment, kinds: Kinds, nearest: int = NEAREST) -> Judgement:
         return Judgement(Verdict.OVERDRIVEN if overdriven else Verdict.SILENT)
 
     # 2. Is exactly one kind of source seen?
-    seen = Judgement(Verdict.NOTHING, seen=tuple(dict.fromkeys(thing.name for thing in view.things)))
+    names = tuple(dict.fromkeys(thing.name for thing in view.things))
+    seen = Judgement(Verdict.SILENT_KIND if names else Verdict.NOTHING, seen=names)
     there = _presence(view, kinds)
     sounding = [kind for kind in there if kind]
     if not sounding:
@@ -137,6 +108,7 @@ def judge(segment: Segment, kinds: Kinds, nearest: int = NEAREST) -> Judgement:
         caption=next(thing.caption or "" for thing in view.things if _kind(thing, kinds) == kind),
         frames=tuple(np.flatnonzero(there[kind] & ~beside).tolist()),
         rank=kinds.rank(kind, view.clap),
+        heard=kinds.nearest(view.clap),
     )
     return replace(found, verdict=_objection(found, segment.facts.music, view, kinds, nearest))
 

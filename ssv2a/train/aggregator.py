@@ -13,7 +13,7 @@ from ssv2a.aggregator import Aggregator
 from ssv2a.config import Ssv2aConfig
 from ssv2a.networks import Networks
 from ssv2a.train.data import Split
-from ssv2a.train.loop import Draws, LoopSettings, Outcome, run
+from ssv2a.train.loop import WHOLE, Draws, LoopSettings, Outcome, RunOptions, run
 from ssv2a.train.losses import kl_to_standard_normal, squared_cosine_distance
 from ssv2a.train.manifold import write_metrics
 from ssv2a.train.sources import SourceBook, draw_mixture, noisy, unit
@@ -107,15 +107,9 @@ class AggregatorTask:
             self.network.encoder.layer.esa.value.weight.copy_(values_blind_to_position(self.network))
 
     def losses(self, network: Aggregator, draws: Draws) -> dict[str, Tensor]:
-        """Squared cosine distance of one draw to the clip's CLAP, and KL."""
+        """See `aggregator_losses`, on clips drawn for this step."""
         length = int(np.exp(draws.numpy.uniform(np.log(SHORTEST), np.log(LONGEST + 1))))
-        frames, whole = draw_clips(self.book, BATCH, length, "train", draws.numpy)
-        aggregated = network(draws.tensor(frames))
-        width = whole.shape[-1]
-        return {
-            "distance": squared_cosine_distance(aggregated.sample(draws.torch), draws.tensor(whole)),
-            "kl": KL_WEIGHT / width * kl_to_standard_normal(aggregated),
-        }
+        return aggregator_losses(network, *draw_clips(self.book, BATCH, length, "train", draws.numpy), draws)
 
     def validate(self, network: Aggregator) -> dict[str, float]:
         """Held-out clips of 16 frames: cosine of one draw to the clip's CLAP, beside the frames' mean."""
@@ -129,14 +123,30 @@ class AggregatorTask:
         }
 
 
+def aggregator_losses(
+    network: Aggregator, frames: FloatArray, whole: FloatArray, draws: Draws
+) -> dict[str, Tensor]:
+    """Squared cosine distance of one draw to the clips' CLAPs [B, clap_dim], and KL.
+
+    Args:
+        network: the aggregator.
+        frames: CLAPs [B, L, clap_dim].
+        whole: CLAPs [B, clap_dim].
+        draws: of this step.
+    """
+    aggregated = network(draws.tensor(frames))
+    return {
+        "distance": squared_cosine_distance(aggregated.sample(draws.torch), draws.tensor(whole)),
+        "kl": KL_WEIGHT / whole.shape[-1] * kl_to_standard_normal(aggregated),
+    }
+
+
 def train_aggregator(
     config: Ssv2aConfig,
     book: SourceBook,
     out: Path,
     settings: LoopSettings = SETTINGS,
-    *,
-    resume: bool = False,
-    seconds_budget: float | None = None,
+    options: RunOptions = WHOLE,
 ) -> Outcome:
     """Train, and write `aggregator.safetensors` and `metrics.json` into `out`.
 
@@ -144,7 +154,7 @@ def train_aggregator(
         TrainingError: see `ssv2a.train.loop.run`.
     """
     task = AggregatorTask(config, book, settings.seed)
-    outcome = run(task, out, settings, resume=resume, seconds_budget=seconds_budget)
+    outcome = run(task, out, settings, options)
     save_modules({"aggregator": task.network}, out / WEIGHTS)
     write_metrics(outcome.history[-1], out)
     return outcome

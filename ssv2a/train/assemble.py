@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from ssv2a.bundle import Bundle, write_bundle
 from ssv2a.embed.minilm import MiniLm
+from ssv2a.errors import TrainingError
+from ssv2a.networks import Networks
 from ssv2a.soundbank.meanings import write_vectors
+from ssv2a.weights import save_modules
 
+TUNED = "ssv2a-tuned.safetensors"
 OURS = {
     "licence": "Apache-2.0",
     "attribution": "",
@@ -95,3 +103,57 @@ def assemble(folder: Path, version: str) -> Bundle:
     files = ROLES["text"]["files"]
     write_vectors(MiniLm(folder / files["weights"], folder / files["tokenizer"]), folder / files["phrases"])
     return write_bundle(folder, {"name": "mini", "version": version, "roles": ROLES, "files": FILES})
+
+
+def assemble_tuned(parent: Bundle, networks: Networks, folder: Path, name: str, origin: str) -> Bundle:
+    """A bundle like another, but for its SSV2A networks.
+
+    The parts that stay the same are hard links where the disk allows it, and copies elsewhere.
+
+    Args:
+        parent: the bundle that was tuned.
+        networks: on the processor.
+        folder: of the new bundle; made, or brought up to date.
+        name: of the new bundle.
+        origin: what the networks come from, for the manifest.
+
+    Raises:
+        TrainingError: the folder is the parent's own.
+    """
+    if folder.exists() and folder.samefile(parent.folder):
+        raise TrainingError(f"{folder}: the bundle that is tuned; name another folder for the new one.")
+
+    # 1. Every part that stays.
+    role = parent.roles["ssv2a"]
+    replaced = {path for key, path in role.files.items() if key != "config"}
+    rows: dict[str, dict[str, Any]] = {
+        path: {"licence": file.licence, "attribution": file.attribution, "origin": file.origin}
+        for path, file in parent.files.items()
+        if path not in replaced
+    }
+    for path in rows:
+        _link(parent.folder / path, folder / path)
+
+    # 2. The networks; those of mini in half precision, as they came.
+    kept = torch.float32 if role.implementation == "released" else torch.float16
+    save_modules(networks.modules, folder / TUNED, kept)
+    old = parent.files[min(replaced)]
+    rows[TUNED] = {"licence": old.licence, "attribution": old.attribution, "origin": origin}
+
+    # 3. The manifest.
+    roles: dict[str, dict[str, Any]] = {
+        part: {"implementation": own.implementation, "files": dict(own.files), "options": dict(own.options)}
+        for part, own in parent.roles.items()
+    }
+    files = {"weights": TUNED, "config": role.files["config"]}
+    roles["ssv2a"] |= {"implementation": "ssv2a", "files": files}
+    return write_bundle(folder, {"name": name, "version": parent.version, "roles": roles, "files": rows})
+
+
+def _link(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.unlink(missing_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)

@@ -22,7 +22,7 @@ from ssv2a.embed.minilm import MiniLm
 from ssv2a.errors import TrainingError
 from ssv2a.soundbank.vocabulary import vocabulary
 from ssv2a.train.data import TrainingSound, embed_sounds, write_vectors
-from ssv2a.train.loop import Draws, LoopSettings, Outcome, run
+from ssv2a.train.loop import WHOLE, Draws, LoopSettings, Outcome, RunOptions, run
 from ssv2a.types import FloatArray
 
 WEIGHTS = "clap.safetensors"
@@ -304,16 +304,15 @@ def train_clap(
     text: MiniLm,
     out: Path,
     settings: LoopSettings = SETTINGS,
+    options: RunOptions = WHOLE,
     *,
     clap: ClapSettings | None = None,
     width: int = 24,
-    resume: bool = False,
-    seconds_budget: float | None = None,
 ) -> Outcome:
     """Train, measure and write `clap.safetensors`, `clap_vectors.npz` and `metrics.json` into `out`."""
     sentences = sentence_vectors(sounds, text)
     task = ClapTask(sounds, sentences, clap or ClapSettings(), width=width, seed=settings.seed)
-    outcome = run(task, out, settings, resume=resume, seconds_budget=seconds_budget)
+    outcome = run(task, out, settings, options)
     trained = MiniClap(task.network)
     trained.save(out / WEIGHTS)
     write_vectors(embed_sounds(sounds, trained), out / VECTORS)

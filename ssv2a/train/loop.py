@@ -50,6 +50,18 @@ class LoopSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What of a run changes none of its results."""
+
+    resume: bool = False  # go on from the folder's checkpoint, if there is one
+    seconds_budget: float | None = None  # stop after so many wall seconds, with a checkpoint
+    device: str = "cpu"  # where the network learns; its average, which is validated, stays on the processor
+
+
+WHOLE = RunOptions()
+
+
+@dataclass(frozen=True, slots=True)
 class Draws:
     """The random generators of one step."""
 
@@ -92,12 +104,10 @@ def run(
     task: Task[NetworkT],
     out: Path,
     settings: LoopSettings,
+    options: RunOptions = WHOLE,
     *,
-    resume: bool = False,
-    seconds_budget: float | None = None,
     judge: str | None = None,
     patience: int = 0,
-    device: str = "cpu",
 ) -> Outcome:
     """Train `task.network` and leave the averaged weights in it, in evaluation mode.
 
@@ -105,27 +115,26 @@ def run(
         task: network, losses and validation.
         out: folder of the run; made if missing.
         settings: the same for all parts of a resumed run.
-        resume: go on from the folder's checkpoint, if there is one.
-        seconds_budget: stop after so many wall seconds, with a checkpoint.
+        options: how far to go, and where.
         judge: a figure of the validation, the larger the better: the weights that had the best are left in
             the network, those that it came with among them. Without it, the last.
         patience: with a judge, the run ends after so many validations without a better one; 0: never.
-        device: where the network learns; its average, by which it is validated, stays on the processor.
 
     Raises:
         TrainingError: the folder holds another run, or a loss is not finite.
     """
     out.mkdir(parents=True, exist_ok=True)
-    state = _State(task.network, settings, judge, device)
+    state = _State(task.network, settings, judge, options.device)
     if (out / CHECKPOINT).exists():
-        if not resume:
+        if not options.resume:
             raise TrainingError(
                 f"{out} already holds a run: expected an empty folder. Resume it or name another."
             )
         state.load(out / CHECKPOINT)
     elif judge is not None:
         state.note({}, task)
-    deadline = math.inf if seconds_budget is None else time.monotonic() + seconds_budget
+    budget = options.seconds_budget
+    deadline = math.inf if budget is None else time.monotonic() + budget
     with _progress(task.name, settings.steps, state.step) as advance:
         while state.step < settings.steps and not state.is_stale(patience):
             row = state.learn(task)

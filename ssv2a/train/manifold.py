@@ -18,7 +18,7 @@ from ssv2a.config import Ssv2aConfig
 from ssv2a.generator import Generator
 from ssv2a.manifold import Manifold
 from ssv2a.networks import Networks
-from ssv2a.train.loop import Draws, LoopSettings, Outcome, run
+from ssv2a.train.loop import WHOLE, Draws, LoopSettings, Outcome, RunOptions, run
 from ssv2a.train.losses import cosine_distance, kl_to_standard_normal, likeness_mask, variational_contrast
 from ssv2a.train.sources import SourceBook
 from ssv2a.weights import save_modules
@@ -111,9 +111,7 @@ def train_manifold(
     book: SourceBook,
     out: Path,
     settings: LoopSettings = SETTINGS,
-    *,
-    resume: bool = False,
-    seconds_budget: float | None = None,
+    options: RunOptions = WHOLE,
 ) -> Outcome:
     """Train, and write `manifold.safetensors` (manifold and generator) and `metrics.json` into `out`.
 
@@ -121,7 +119,7 @@ def train_manifold(
         TrainingError: see `ssv2a.train.loop.run`.
     """
     task = ManifoldTask(config, book, settings.seed)
-    outcome = run(task, out, settings, resume=resume, seconds_budget=seconds_budget)
+    outcome = run(task, out, settings, options)
     save_modules({"manifold": task.network.manifold, "generator": task.network.generator}, out / WEIGHTS)
     write_metrics(outcome.history[-1], out)
     return outcome

@@ -17,7 +17,7 @@ from ssv2a.manifold import Manifold
 from ssv2a.networks import Networks
 from ssv2a.remixer import Remixer
 from ssv2a.train.data import Split
-from ssv2a.train.loop import Draws, LoopSettings, Outcome, run
+from ssv2a.train.loop import WHOLE, Draws, LoopSettings, Outcome, RunOptions, run
 from ssv2a.train.losses import cosine_distance, kl_to_standard_normal, mute_slots
 from ssv2a.train.manifold import write_metrics
 from ssv2a.train.sources import Mixture, SourceBook, draw_mixture, noisy, unit
@@ -105,34 +105,11 @@ class RemixerTask:
         attention.value.bias.copy_(-attention.value.weight @ attention.norm(empty))
 
     def losses(self, network: Remixer, draws: Draws) -> dict[str, Tensor]:
-        """Cosine distance to the mixture's CLAP, and KL; slots are muted whole, folds and CLIPs apart."""
-        muting, kl_weight = self.config.remixer.muting, self.config.remixer.kl_weight
+        """See `remixer_losses`, on images drawn for this step."""
         images = draw_images(self.book, BATCH, "train", draws.numpy)
-        clips, claps = images.clips.to(draws.device), images.claps.to(draws.device)
-        folds = self._folds(images, draws).to(draws.device)
-        # The last slot stands for the empty ones, which are never muted when the networks are used.
-        muted = [
-            torch.cat((mute_slots(slots[:, :-1], muting, draws.torch), slots[:, -1:]), dim=1)
-            for slots in (folds, clips)
-        ]
-        remixed = remix(network, *muted)
-        return {
-            "distance": cosine_distance(remixed.sample(draws.torch), claps),
-            "kl": kl_weight * kl_to_standard_normal(remixed),
-        }
-
-    def _folds(self, images: Images, draws: Draws) -> Tensor:
-        """Folds of the slots; slot 0's is in some of the images that of a CLAP somewhere near the wanted one.
-
-        Cycle Mix puts the fold of its best CLAP there from the second round on. What it takes for the best
-        may have strayed to another sound, and would stray further if the CLIP vectors did not bring it back.
-        """
-        with torch.no_grad():
-            folds = self.manifold.fold_clip(images.clips).sample(draws.torch, var_samples=_VAR_SAMPLES)
-            best = self.manifold.fold_clap(torch.from_numpy(self._strayed(images.claps.numpy(), draws.numpy)))
-            cycled = torch.rand(len(folds), generator=draws.torch) < _CYCLED
-            folds[cycled, 0] = best.sample(draws.torch, var_samples=_VAR_SAMPLES)[cycled]
-        return folds
+        near = torch.from_numpy(self._strayed(images.claps.numpy(), draws.numpy))
+        folds = cycled_folds(self.manifold, images.clips, near, draws.torch)
+        return remixer_losses(network, self.config, (folds, images.clips, images.claps), draws)
 
     def _strayed(self, claps: FloatArray, rng: np.random.Generator) -> FloatArray:
         """CLAPs [B, clap_dim] drawn towards other sounds, and noisy."""
@@ -156,6 +133,50 @@ class RemixerTask:
             "pairs@4": found_pairs(self.book, images, found),
             "mixture pairs@4": found_pairs(self.book, images, images.claps),
         }
+
+
+def cycled_folds(manifold: Manifold, clips: Tensor, near: Tensor, generator: torch.Generator) -> Tensor:
+    """Folds [B, S, fold_dim] of slots; slot 0's is in some of the images that of a CLAP near the wanted one.
+
+    Cycle Mix puts the fold of its best CLAP there from the second round on. What it takes for the best
+    may have strayed to another sound, and would stray further if the CLIP vectors did not bring it back.
+
+    Args:
+        manifold: trained.
+        clips: slots [B, S, clip_dim].
+        near: CLAPs [B, clap_dim] somewhere near the wanted ones.
+        generator: on the processor.
+    """
+    with torch.no_grad():
+        folds = manifold.fold_clip(clips).sample(generator, var_samples=_VAR_SAMPLES)
+        best = manifold.fold_clap(near)
+        cycled = torch.rand(len(folds), generator=generator) < _CYCLED
+        folds[cycled, 0] = best.sample(generator, var_samples=_VAR_SAMPLES)[cycled]
+    return folds
+
+
+def remixer_losses(
+    network: Remixer, config: Ssv2aConfig, images: tuple[Tensor, Tensor, Tensor], draws: Draws
+) -> dict[str, Tensor]:
+    """Cosine distance of a draw to the wanted CLAPs, and KL; slots are muted whole, folds and CLIPs apart.
+
+    Args:
+        network: the remixer.
+        config: its muting and the weight of KL.
+        images: folds [B, S, fold_dim], CLIPs [B, S, clip_dim], wanted CLAPs [B, clap_dim]. The last slot
+            stands for the empty ones, which are never muted when the networks are used.
+        draws: of this step.
+    """
+    folds, clips, claps = (tensor.to(draws.device) for tensor in images)
+    muted = [
+        torch.cat((mute_slots(slots[:, :-1], config.remixer.muting, draws.torch), slots[:, -1:]), dim=1)
+        for slots in (folds, clips)
+    ]
+    remixed = remix(network, *muted)
+    return {
+        "distance": cosine_distance(remixed.sample(draws.torch), claps),
+        "kl": config.remixer.kl_weight * kl_to_standard_normal(remixed),
+    }
 
 
 def remix(network: Remixer, folds: Tensor, clips: Tensor) -> Gaussian:
@@ -205,9 +226,7 @@ def train_remixer(
     manifold_weights: Path,
     out: Path,
     settings: LoopSettings = SETTINGS,
-    *,
-    resume: bool = False,
-    seconds_budget: float | None = None,
+    options: RunOptions = WHOLE,
 ) -> Outcome:
     """Train on a trained manifold, and write `remixer.safetensors` and `metrics.json` into `out`.
 
@@ -219,7 +238,7 @@ def train_remixer(
     trained = {"manifold": networks.manifold, "generator": networks.generator}
     load_modules(trained, manifold_weights)
     task = RemixerTask(config, book, networks.manifold, settings.seed)
-    outcome = run(task, out, settings, resume=resume, seconds_budget=seconds_budget)
+    outcome = run(task, out, settings, options)
     save_modules({"remixer": task.network}, out / WEIGHTS)
     whole = Networks(config, networks.manifold, networks.generator, task.network, networks.aggregator)
     searched = searched_figures(whole.for_inference("cpu"), book)

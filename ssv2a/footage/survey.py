@@ -1,0 +1,100 @@
+"""A folder of clips observed file by file, each content once, and what was observed before not again."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from loguru import logger
+
+from ssv2a.errors import MediaError
+from ssv2a.footage.clips import Clip, Shelf
+from ssv2a.footage.files import clip_files, digest
+from ssv2a.footage.observer import NoSound, Observer
+from ssv2a.footage.verdicts import Verdict
+
+OnFile = Callable[[int, int, Path], None]
+
+_ADDRESS = re.compile(r" @ 0x[0-9a-f]+")  # in ffmpeg's words
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """A file of which nothing was observed."""
+
+    file: str  # path in the folder, with forward slashes
+    verdict: Verdict
+    why: str = ""  # the error, or the file that it is a copy of
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """The clips of a folder."""
+
+    path: Path
+    clips: dict[str, Path]  # by what is in them, see `digest`, in the order of their paths
+    passed: tuple[Passed, ...]  # copies, and files that cannot be opened
+
+
+def list_clips(folder: Path, leave_out: Path) -> Folder:
+    """The clips of a folder and the folders in it, but for one of those.
+
+    Raises:
+        InputError: the folder is not there, or holds no video file.
+    """
+    clips: dict[str, Path] = {}
+    passed: list[Passed] = []
+    for path in clip_files(folder, leave_out):
+        name = path.relative_to(folder).as_posix()
+        try:
+            first = clips.setdefault(digest(path), path)
+        except OSError as error:
+            passed.append(_unread(name, error))
+            continue
+        if first is not path:
+            passed.append(Passed(name, Verdict.COPY, first.relative_to(folder).as_posix()))
+    return Folder(folder, clips, tuple(passed))
+
+
+def survey(
+    folder: Folder, observer: Observer, shelf: Shelf, on_file: OnFile
+) -> Iterator[tuple[Clip | Passed, bool]]:
+    """Each clip with whether it was observed just now; what is observed is put on the shelf at once.
+
+    Args:
+        folder: the clips.
+        observer: looks and listens.
+        shelf: what was observed before.
+        on_file: told (number, of how many, path) before each file; what it raises ends the survey.
+
+    Raises:
+        OSError: the disk does not take what was observed.
+    """
+    for number, (mark, path) in enumerate(folder.clips.items(), 1):
+        on_file(number, len(folder.clips), path)
+        name = path.relative_to(folder.path).as_posix()
+        known = shelf.find(name, mark)
+        if known is not None:
+            yield known, False
+            continue
+        seen = _observe(observer, path, name, mark)
+        if isinstance(seen, Clip):
+            shelf.keep(seen)
+        yield seen, True
+
+
+def _observe(observer: Observer, path: Path, name: str, mark: str) -> Clip | Passed:
+    try:
+        return Clip(name, mark, observer.observe(path))
+    except NoSound:
+        return Passed(name, Verdict.NO_SOUND)
+    except MediaError as error:
+        return _unread(name, error)
+
+
+def _unread(name: str, error: Exception) -> Passed:
+    logger.warning("passed over {}: {}", name, error)
+    why = _ADDRESS.sub("", " ".join(str(error).split()))  # the same words for the same files
+    return Passed(name, Verdict.UNREADABLE, why)
