@@ -13,7 +13,7 @@ from ssv2a.cli_options import told
 
 if TYPE_CHECKING:
     from ssv2a.chain import Chain
-    from ssv2a.footage.single_source import Kinds
+    from ssv2a.footage.kinds import Kinds
 
 data = typer.Typer(no_args_is_help=True, help="Make training data out of clips with their own sound.")
 
@@ -94,7 +94,7 @@ def _kinds(chain: Chain) -> Kinds:
     import torch
 
     from ssv2a.evaluate.material import heard_as
-    from ssv2a.footage.single_source import Kinds
+    from ssv2a.footage.kinds import Kinds
     from ssv2a.soundbank.vocabulary import vocabulary
 
     rows = vocabulary()

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ssv2a.footage.clips import Segment, Thing, View
-from ssv2a.footage.single_source import Kinds, judge
+from ssv2a.footage.kinds import Kinds
+from ssv2a.footage.single_source import judge
 from ssv2a.footage.sound_check import SoundFacts, sound_facts
 from ssv2a.footage.verdicts import Verdict
 from ssv2a.types import SAMPLE_RATE
@@ -54,7 +55,7 @@ DOG, CAT, TRUMPET = thing("a dog barking"), thing("a cat meowing"), thing("a tru
         (segment(thing("a dog barking", frames=range(4))), Verdict.FLEETING),
         (segment(thing("a dog barking", frames=range(5))), Verdict.KEPT),
         (segment(), Verdict.NOTHING),
-        (segment(thing(None)), Verdict.NOTHING),
+        (segment(thing(None)), Verdict.SILENT_KIND),
         (segment(DOG, music=3.0), Verdict.MUSIC),
         (segment(TRUMPET, music=3.0, heard=3), Verdict.KEPT),
         (segment(DOG, labels=("Music", "Dog")), Verdict.MUSIC),

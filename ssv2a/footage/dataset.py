@@ -7,7 +7,7 @@
     OUT/report.csv       every stretch of every file: kept or not, and why
     OUT/observed/        what was seen and heard, so that a build that was stopped goes on where it was
 
-Clips are only read. Everything is written in one step each, the manifest last.
+Clips are only read. Every file is written in one step, the manifest after all that it names.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ import soundfile
 from ssv2a.errors import InputError
 from ssv2a.footage.clips import Clip, Segment, Shelf
 from ssv2a.footage.files import split_files
+from ssv2a.footage.kinds import NEAREST, Kinds
 from ssv2a.footage.observer import Observer, clip_sound
-from ssv2a.footage.single_source import NEAREST, Judgement, Kinds, judge
+from ssv2a.footage.single_source import Judgement, judge
 from ssv2a.footage.survey import OnFile, Passed, list_clips, survey
 from ssv2a.footage.verdicts import Verdict
 from ssv2a.train.data import Split
@@ -163,13 +164,13 @@ def build_dataset(
             observed, known = observed + is_new, known + (not is_new)
             stretches += _judged(plan, seen, splits[seen.digest], kinds)
 
-    # 3. Report and manifest; what is no longer kept goes.
+    # 3. Report and manifest, then what is no longer kept goes: each file that a manifest names is there.
     dataset = Dataset(tuple(sorted(stretches, key=lambda one: (one.file, one.number))), observed, known)
-    _remove_others(plan.out / SOUNDS, {Path(one.sound).name for one in dataset.kept})
-    _remove_others(plan.out / FRAMES, {Path(path).name for one in dataset.kept for path in one.frames})
     write_whole(plan.out / NOTICES, _NOTICES.format(plan).encode())
     write_whole(plan.out / TABLE, _csv(_TABLE, map(_table_row, dataset.stretches)))
     write_whole(plan.out / MANIFEST, _csv(_COLUMNS, (_manifest_row(one, plan) for one in dataset.kept)))
+    _remove_others(plan.out / SOUNDS, {Path(one.sound).name for one in dataset.kept})
+    _remove_others(plan.out / FRAMES, {Path(path).name for one in dataset.kept for path in one.frames})
     return dataset
 
 

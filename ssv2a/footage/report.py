@@ -111,11 +111,13 @@ def _kept_row(stretch: Stretch, segment: Segment | None) -> str:
     frames = "".join(f"<img alt='' loading='lazy' src='{quote(path)}'>" for path in stretch.frames)
     player = f"<audio controls preload='none' src='{quote(stretch.sound)}'></audio>"
     judgement = stretch.judgement
-    grounds = f"alone in {len(judgement.frames)} of {stretch.looked_at} frames; {_likeness(judgement)}"
-    labels = f"<div class='dim'>{html.escape(', '.join(stretch.labels))}</div>" if stretch.labels else ""
+    alone = f"alone in {len(judgement.frames)} of {stretch.looked_at} frames; {_likeness(judgement)}"
+    grounds = "".join(
+        f"<div class='dim'>{html.escape(fact)}</div>" for fact in (alone, ", ".join(stretch.labels))
+    )
     return (
-        f"<tr><td>{_where(stretch)}</td><td><b>{html.escape(judgement.kind)}</b><div class='dim'>{html.escape(grounds)}"
-        f"</div>{labels}</td><td><div class='thumbs'>{frames}</div></td>"
+        f"<tr><td>{_where(stretch)}</td><td><b>{html.escape(judgement.kind)}</b>{grounds}</td>"
+        f"<td><div class='thumbs'>{frames}</div></td>"
         f"<td class='sound'>{_spectrogram(segment)}{player}</td></tr>"
     )
 

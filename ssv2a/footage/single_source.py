@@ -9,18 +9,16 @@ is asked instead.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ssv2a.footage.clips import Segment, Thing, View
+from ssv2a.footage.clips import Segment, View
+from ssv2a.footage.kinds import NEAREST, WALKING, Kinds, family
 from ssv2a.footage.sound_check import MUSIC, OVERDRIVEN
 from ssv2a.footage.verdicts import Verdict
 from ssv2a.soundbank.vocabulary import vocabulary
-from ssv2a.types import FloatArray
 
-NEAREST = 6  # of the vocabulary's kinds: 5 % of sounds of any other kind pass, see docs/data-build.md
 SEEN = 0.5  # share of the frames in which the one kind must be seen, and no other
 OTHERS = 0.1  # share of the frames in which another kind may be seen: detectors err in single frames
 TAGS_FIRST = 3  # labels of a tagger among which music or speech counts
@@ -38,41 +36,16 @@ TONAL = INSTRUMENTS | {
 
 
 @dataclass(frozen=True, slots=True)
-class Kinds:
-    """The kinds of sound that a source is compared with."""
-
-    keys: tuple[str, ...]  # of the vocabulary
-    claps: FloatArray  # [K, clap_dim], L2-normalised: what the bundle makes of their first captions
-    labels: Mapping[str, tuple[str, ...]]  # those of a tagger that mean each; kinds without any: {}
-
-    def of(self, thing: Thing) -> str:
-        """The kind that a thing's caption names, or else the one whose vector lies nearest to its own."""
-        for key in self.keys:
-            if thing.caption in vocabulary()[key].captions:
-                return key
-        return self.nearest(thing.clap)
-
-    def rank(self, kind: str, clap: FloatArray) -> int:
-        """How many other kinds lie nearer to a sound [clap_dim] than this one."""
-        likeness = self.claps @ clap
-        return int((likeness > likeness[self.keys.index(kind)]).sum())
-
-    def nearest(self, clap: FloatArray) -> str:
-        """The kind that lies nearest to a sound [clap_dim]."""
-        return self.keys[int(np.argmax(self.claps @ clap))]
-
-
-@dataclass(frozen=True, slots=True)
 class Judgement:
     """What becomes of one segment, and on what grounds."""
 
     verdict: Verdict
-    kind: str = ""  # key of the vocabulary; "" where not exactly one kind is seen
-    caption: str = ""  # what such a source sounds like
+    kind: str = ""  # of what is heard, of those that the source can be heard as; "": not one source is seen
+    caption: str = ""  # of that kind
     seen: tuple[str, ...] = ()  # names of everything that is seen
     frames: tuple[int, ...] = ()  # in which exactly one kind is seen
-    rank: int | None = None  # kinds that lie nearer to the sound than the source's
-    heard: str = ""  # the kind that lies nearest to the sound
+    rank: int | None = None  # kinds of other sources that lie nearer to the sound
+    heard: str = ""  # the kind that lies nearest of all
 
 
 def judge(segment: Segment, kinds: Kinds, nearest: int = NEAREST) -> Judgement:
@@ -93,22 +66,26 @@ def judge(segment: Segment, kinds: Kinds, nearest: int = NEAREST) -> Judgement:
     names = tuple(dict.fromkeys(thing.name for thing in view.things))
     seen = Judgement(Verdict.SILENT_KIND if names else Verdict.NOTHING, seen=names)
     there = _presence(view, kinds)
-    sounding = [kind for kind in there if kind]
+    sounding = [source for source in there if source]
     if not sounding:
         return seen
-    kind = max(sounding, key=lambda one: int(there[one].sum()))
-    beside = np.any([shown for one, shown in there.items() if one != kind] or [np.zeros_like(there[kind])], 0)
+    source = max(sounding, key=lambda one: int(there[one].sum()))
+    others = [shown for one, shown in there.items() if one != source and (one or source not in WALKING)]
+    beside = np.any(others or [np.zeros_like(there[source])], axis=0)
     if beside.mean() > OTHERS:
         return replace(seen, verdict=Verdict.SEVERAL)
 
     # 3. Is it there long enough, and is it what is heard, without anything else?
+    heard = kinds.hear(source, view.clap, view.labels)
+    captions = [thing.caption for thing in view.things if thing.caption is not None]
+    own = [caption for caption in captions if caption in vocabulary()[heard.kind].captions]
     found = replace(
         seen,
-        kind=kind,
-        caption=next(thing.caption or "" for thing in view.things if _kind(thing, kinds) == kind),
-        frames=tuple(np.flatnonzero(there[kind] & ~beside).tolist()),
-        rank=kinds.rank(kind, view.clap),
-        heard=kinds.nearest(view.clap),
+        kind=heard.kind,
+        caption=own[0] if own else vocabulary()[heard.kind].caption,
+        frames=tuple(np.flatnonzero(there[source] & ~beside).tolist()),
+        rank=heard.rank,
+        heard=heard.nearest,
     )
     return replace(found, verdict=_objection(found, segment.facts.music, view, kinds, nearest))
 
@@ -124,22 +101,21 @@ def _objection(found: Judgement, music: float, view: View, kinds: Kinds, nearest
         return Verdict.MUSIC
     if found.kind not in VOICES and "Speech" in first:
         return Verdict.SPEECH
-    names = kinds.labels.get(found.kind, ())
+    names = kinds.names(found.kind)
     if view.labels and names:
-        return Verdict.KEPT if set(names) & set(view.labels) else Verdict.ANOTHER
+        return Verdict.KEPT if names & set(view.labels) else Verdict.ANOTHER
     return Verdict.KEPT if found.rank is not None and found.rank < nearest else Verdict.ANOTHER
 
 
 def _presence(view: View, kinds: Kinds) -> dict[str, np.ndarray[tuple[int], np.dtype[np.bool_]]]:
-    """For each kind the frames [F] in which it is seen; "": people who make no sound, but may speak."""
+    """For each kind of source the frames [F] in which it is seen, by the first kind of its family.
+
+    "": people who make no sound, but may speak.
+    """
     there: dict[str, np.ndarray[tuple[int], np.dtype[np.bool_]]] = {}
     for thing in view.things:
         if thing.caption is not None or thing.label.lower() in PEOPLE:
-            kind = _kind(thing, kinds)
+            source = "" if thing.caption is None else family(kinds.of(thing.caption, thing.clap))[0]
             shown = np.array(thing.presence, np.bool_)
-            there[kind] = there.get(kind, np.zeros_like(shown)) | shown
+            there[source] = there.get(source, np.zeros_like(shown)) | shown
     return there
-
-
-def _kind(thing: Thing, kinds: Kinds) -> str:
-    return "" if thing.caption is None else kinds.of(thing)
