@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -21,8 +22,9 @@ _HEAD = """\
 _SSV2A_HEAD = """\
 # The `ssv2a` command
 
-The model by itself, without a daemon and without a film: [how to use it](using-ssv2a.md). `ssv2a train`,
-`ssv2a bank` and `ssv2a assemble` make [the mini bundle](mini.md) and are explained there.
+The model by itself, without a daemon and without a film: [how to use it](using-ssv2a.md). There
+is more to read on [sound banks](library.md), [training](training.md), [training data](data-build.md) and
+[evaluation](evaluate.md).
 """
 _SOUND = ("ssv2a image", "ssv2a video", "ssv2a compose")  # they share most of their options
 
@@ -45,7 +47,15 @@ def _ssv2a() -> str:
         own = [param for param in commands[name].params if param.name not in shared]
         parts += [_about(name, commands[name], f"{_usage(name, own)} [OPTION…]"), _table(_rows(own))]
     options = [param for param in commands[_SOUND[0]].params if param.name in shared - {"help"}]
-    parts += ["## Options of all three\n", _table(_rows(options)), _codes(ssv2a.cli.EXIT_CODES)]
+    parts += ["## Options of all three\n", _table(_rows(options))]
+    for name in sorted(commands.keys() - set(_SOUND)):
+        params = [param for param in commands[name].params if param.name != "help"]
+        arguments = [param for param in params if param.param_type_name == "argument"]
+        needed = [param for param in params if param.required and param not in arguments]
+        options = [f"{param.opts[0]}{_value(param)}" for param in needed]
+        usage = " ".join([_usage(name, arguments), *options])
+        parts += [_about(name, commands[name], f"{usage} [OPTION…]"), _table(_rows(params))]
+    parts.append(_codes(ssv2a.cli.EXIT_CODES))
     return "\n".join(parts)
 
 
@@ -100,4 +110,5 @@ def _value(param: Any) -> str:
 
 
 def _has_default(param: Any) -> bool:
-    return param.default not in (None, False, ()) and not callable(param.default)
+    own_place = Path(str(param.default)).is_absolute()  # a part of this program
+    return param.default not in (None, False, (), "") and not callable(param.default) and not own_place
