@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from ssv2a.cli_bank import BundleName
 from ssv2a.cli_options import told
-
-if TYPE_CHECKING:
-    from ssv2a.chain import Chain
-    from ssv2a.footage.kinds import Kinds
 
 data = typer.Typer(no_args_is_help=True, help="Make training data out of clips with their own sound.")
 
@@ -58,6 +54,7 @@ def data_build_command(
     from ssv2a.chain import load_chain
     from ssv2a.footage.clips import Shelf
     from ssv2a.footage.dataset import OBSERVED, Plan, build_dataset
+    from ssv2a.footage.kinds import load_kinds
     from ssv2a.footage.observer import Observer, Watching
     from ssv2a.footage.report import PAGE, summary, write_page
     from ssv2a.footage.verdicts import Verdict
@@ -78,7 +75,7 @@ def data_build_command(
     plan = Plan(clips.resolve(), out, nearest, licence, author, seed)
     torch.set_num_threads(chain.threads)
     with told(every=10) as on_file:
-        dataset = build_dataset(plan, observer, _kinds(chain), on_file)
+        dataset = build_dataset(plan, observer, load_kinds(chain), on_file)
 
     # 3. Told.
     write_page(dataset, Shelf(out / OBSERVED, observer.mark), out / PAGE)
@@ -87,21 +84,3 @@ def data_build_command(
     typer.echo(f"{dataset.observed} files looked at, {dataset.known} known before. {summary(dataset)}")
     typer.echo(f"Page: {out / PAGE}")
     raise typer.Exit(int(dataset.counts[Verdict.UNREADABLE] > 0))
-
-
-def _kinds(chain: Chain) -> Kinds:
-    """What the vocabulary's kinds sound like, by the bundle's own networks."""
-    import torch
-
-    from ssv2a.evaluate.material import heard_as
-    from ssv2a.footage.kinds import Kinds
-    from ssv2a.soundbank.vocabulary import vocabulary
-
-    rows = vocabulary()
-    texts = chain.texts.get().embed([row.captions[0] for row in rows.values()], seed=0)
-    networks = chain.networks.get()
-    with torch.inference_mode():
-        claps = networks.source_claps(
-            torch.from_numpy(texts).to(networks.device), generator=torch.Generator().manual_seed(0)
-        )
-    return Kinds(tuple(rows), claps.float().cpu().numpy(), heard_as())

@@ -27,6 +27,7 @@ SCENE = "scene"  # the label of sources that are the whole picture
 SOUND = "sound"  # the label of sources that are given as sound
 
 Kind = Literal["texture", "event"]
+Split = Literal["train", "val"]  # what is learned from, what is held out
 Decision = Literal["detector", "confirmed", "kept", "overruled", "doubted", "picture"]
 
 

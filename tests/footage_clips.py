@@ -41,8 +41,10 @@ def photograph(*names: str) -> Image.Image:
     return canvas
 
 
-def clip(path: Path, picture: Image.Image, waveform: FloatArray | None, seconds: float) -> Path:
-    """An MP4 that shows a picture, with a sound or with no audio track."""
+def clip(
+    path: Path, picture: Image.Image, waveform: FloatArray | None, seconds: float, *, pans: bool = False
+) -> Path:
+    """An MP4 that shows a picture, still or gliding past, with a sound or with no audio track."""
     path.parent.mkdir(parents=True, exist_ok=True)
     still = path.with_suffix(".png")
     picture.save(still)
@@ -51,6 +53,8 @@ def clip(path: Path, picture: Image.Image, waveform: FloatArray | None, seconds:
     if waveform is not None:
         soundfile.write(wav, np.clip(waveform, -1, 1).T, SAMPLE_RATE, "PCM_16")
         args += ["-i", str(wav), "-c:a", "aac", "-b:a", "160k"]
+    if pans:
+        args += ["-vf", f"scale=iw*5/4:-2,crop=iw*4/5:ih*4/5:(iw-ow)*t/{seconds}:(ih-oh)/2"]
     codec = ["-c:v", "libx264", "-preset", "ultrafast", "-crf", "22", "-pix_fmt", "yuv420p"]
     ffmpeg.run([*args, *codec, "-t", str(seconds), ffmpeg.url(path)], timeout=120)
     still.unlink()

@@ -9,15 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ssv2a.footage.clips import Segment, Thing, View
-from ssv2a.footage.kinds import Kinds
+from ssv2a.footage.kinds import Kinds, family
 from ssv2a.footage.single_source import judge
 from ssv2a.footage.sound_check import SoundFacts, sound_facts
 from ssv2a.footage.verdicts import Verdict
 from ssv2a.types import SAMPLE_RATE
 
 FRAMES = 10
-KEYS = ("dog_bark", "cat_meow", "car_engine", "trumpet", "footsteps_hard")
-KINDS = Kinds(KEYS, np.eye(5, 8, dtype=np.float32), {"dog_bark": ("Dog", "Bark")})
+KEYS = ("dog_bark", "cat_meow", "car_engine", "trumpet", "footsteps_hard", "horse_neigh", "horse_hooves")
+KINDS = Kinds(KEYS, np.eye(7, 8, dtype=np.float32), {"dog_bark": ("Dog", "Bark")})
 
 
 def thing(caption, frames=range(FRAMES), label="thing", near=0):
@@ -50,6 +50,8 @@ DOG, CAT, TRUMPET = thing("a dog barking"), thing("a cat meowing"), thing("a tru
         (segment(DOG, thing(None, label="sofa")), Verdict.KEPT),
         (segment(DOG, thing(None, label="Person")), Verdict.SEVERAL),
         (segment(DOG, thing("a dog barks a few times")), Verdict.KEPT),  # two of one kind
+        (segment(thing("a horse neighing"), thing("horse hooves clopping"), heard=5), Verdict.KEPT),
+        (segment(thing("footsteps on a hard floor"), thing(None, label="Person"), heard=4), Verdict.KEPT),
         (segment(DOG, thing("a cat meowing", frames=[3])), Verdict.KEPT),  # a slip of the detector
         (segment(DOG, thing("a cat meowing", frames=[3, 4])), Verdict.SEVERAL),
         (segment(thing("a dog barking", frames=range(4))), Verdict.FLEETING),
@@ -89,6 +91,25 @@ def test_what_is_kept_shows_the_source_alone_in_half_of_the_frames(dog, cat):
 def test_a_caption_of_no_kind_is_the_kind_that_it_sounds_like():
     assert judge(segment(thing("a hound on the moor", near=0)), KINDS, 3).kind == "dog_bark"
     assert judge(segment(thing("a lorry", near=2), heard=2), KINDS, 3).kind == "car_engine"
+
+
+def test_a_source_is_named_by_what_it_is_heard_as():
+    horse = thing("a horse snorts and neighs", near=5)
+    neighs, trots = (judge(segment(horse, heard=heard), KINDS, 3) for heard in (5, 6))
+    assert (neighs.kind, neighs.caption, neighs.rank) == ("horse_neigh", "a horse snorts and neighs", 0)
+    assert (trots.kind, trots.caption, trots.rank) == ("horse_hooves", "horse hooves clopping", 0)
+    barks = judge(segment(horse, heard=0), KINDS, 3)
+    assert (barks.verdict, barks.heard, barks.rank) == (Verdict.ANOTHER, "dog_bark", 5)
+
+
+@given(st.sampled_from(KEYS), st.lists(st.floats(-1, 1, width=32), min_size=8, max_size=8))
+def test_of_all_sources_one_is_the_nearest(key, values):
+    clap = np.array(values, np.float32)
+    hearing = KINDS.hear(key, clap)
+    assert hearing.kind in family(key)
+    likeness = dict(zip(KEYS, KINDS.claps @ clap, strict=True))
+    assert likeness[hearing.nearest] == max(likeness.values())
+    assert (hearing.rank == 0) == (likeness[hearing.kind] == likeness[hearing.nearest])
 
 
 @given(st.integers(-60, 0), st.integers(0, 2**32 - 1))

@@ -6,6 +6,7 @@ file → stretches of ten seconds → Segment: slots of each frame, CLAP of the 
 
 from __future__ import annotations
 
+import io
 import json
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,8 +17,11 @@ from typing import Any
 
 import numpy as np
 
+from ssv2a.footage.files import write_whole
 from ssv2a.footage.sound_check import SoundFacts
 from ssv2a.types import ByteArray, FloatArray
+
+PART = 30  # segments of a file that are observed, kept and held in memory at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +72,17 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """One file."""
+    """One file, or a part of a long one: PART segments of it, counted from 0."""
 
     file: str  # its path in the folder, with forward slashes
     digest: str  # tells it from other files, see `ssv2a.footage.files.digest`
     segments: tuple[Segment, ...]
+    part: int = 0
+    is_last: bool = True
 
 
 class Shelf:
-    """A folder of what was observed, one file a clip; what is whole in it is not observed again.
+    """A folder of what was observed, one file a part; what is whole in it is not observed again.
 
     Args:
         folder: made when the first clip is kept.
@@ -102,27 +108,25 @@ class Shelf:
         meta = {
             "mark": self._mark,
             "digest": clip.digest,
+            "is_last": clip.is_last,
             "segments": [_meta(segment) for segment in clip.segments],
         }
-        path = self._path(clip.digest)
-        partial = path.with_suffix(".part")
-        with partial.open("wb") as file:
-            np.savez(file, meta=np.array(json.dumps(meta)), **arrays)
-        partial.replace(path)
+        file = io.BytesIO()
+        np.savez(file, meta=np.array(json.dumps(meta)), **arrays)
+        write_whole(self._path(clip.digest, clip.part), file.getvalue())
 
-    def find(self, file: str, digest: str) -> Clip | None:
-        """What is kept of a file; None where it was never observed, or in another way, or is broken."""
-        segments = self._read(digest)
-        return None if segments is None else Clip(file, digest, segments)
+    def find(self, file: str, digest: str, part: int) -> Clip | None:
+        """A part of a file; None where it was never observed, or in another way, or is broken."""
+        return self._read(file, digest, part)
 
     def segment(self, digest: str, number: int) -> Segment | None:
-        """One segment of what is kept of a file; None where there is none."""
-        segments = self._read(digest, number)
-        return segments[0] if segments else None
+        """One segment of a file; None where it is not kept."""
+        clip = self._read("", digest, number // PART, number)
+        return clip.segments[0] if clip is not None and clip.segments else None
 
-    def _read(self, digest: str, number: int | None = None) -> tuple[Segment, ...] | None:
-        """All segments of a file, or that one."""
-        path = self._path(digest)
+    def _read(self, file: str, digest: str, part: int, number: int | None = None) -> Clip | None:
+        """A part of a file with all its segments, or that one alone."""
+        path = self._path(digest, part)
         if not path.exists():
             return None
         try:
@@ -131,12 +135,13 @@ class Shelf:
                 if meta["mark"] != self._mark or meta["digest"] != digest:
                     return None
                 rows = [row for row in meta["segments"] if number in (None, row["number"])]
-                return tuple(_segment(row, kept) for row in rows)
+                segments = tuple(_segment(row, kept) for row in rows)
+                return Clip(file, digest, segments, part, meta["is_last"])
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             return None  # written by something else, or not to its end: it is observed again
 
-    def _path(self, digest: str) -> Path:
-        return self._folder / f"{digest}.npz"
+    def _path(self, digest: str, part: int) -> Path:
+        return self._folder / f"{digest}-{part:03d}.npz"
 
 
 def _meta(segment: Segment) -> dict[str, Any]:

@@ -27,14 +27,13 @@ import soundfile
 
 from ssv2a.errors import InputError
 from ssv2a.footage.clips import Clip, Segment, Shelf
-from ssv2a.footage.files import split_files
+from ssv2a.footage.files import split_files, write_whole
 from ssv2a.footage.kinds import NEAREST, Kinds
 from ssv2a.footage.observer import Observer, clip_sound
 from ssv2a.footage.single_source import Judgement, judge
 from ssv2a.footage.survey import OnFile, Passed, list_clips, survey
 from ssv2a.footage.verdicts import Verdict
-from ssv2a.train.data import Split
-from ssv2a.types import SAMPLE_RATE
+from ssv2a.types import SAMPLE_RATE, Split
 
 MANIFEST, NOTICES, TABLE = "manifest.csv", "LICENCES.md", "report.csv"
 UNSTATED = "not stated"
@@ -156,16 +155,19 @@ def build_dataset(
 
     # 2. File after file looked at and listened to, and judged.
     stretches = [_whole_file(passed) for passed in folder.passed]
-    observed = known = 0
+    observed: set[str] = set()
+    known: set[str] = set()
     for seen, is_new in survey(folder, observer, Shelf(plan.out / OBSERVED, observer.mark), on_file):
         if isinstance(seen, Passed):
             stretches.append(_whole_file(seen))
         else:
-            observed, known = observed + is_new, known + (not is_new)
+            (observed if is_new else known).add(seen.file)
             stretches += _judged(plan, seen, splits[seen.digest], kinds)
 
     # 3. Report and manifest, then what is no longer kept goes: each file that a manifest names is there.
-    dataset = Dataset(tuple(sorted(stretches, key=lambda one: (one.file, one.number))), observed, known)
+    dataset = Dataset(
+        tuple(sorted(stretches, key=lambda one: (one.file, one.number))), len(observed), len(known - observed)
+    )
     write_whole(plan.out / NOTICES, _NOTICES.format(plan).encode())
     write_whole(plan.out / TABLE, _csv(_TABLE, map(_table_row, dataset.stretches)))
     write_whole(plan.out / MANIFEST, _csv(_COLUMNS, (_manifest_row(one, plan) for one in dataset.kept)))
@@ -192,7 +194,7 @@ def _whole_file(passed: Passed) -> Stretch:
 
 def _judged(plan: Plan, clip: Clip, split: Split, kinds: Kinds) -> Iterator[Stretch]:
     """What becomes of a clip's segments; sound and frames of those that are kept are written."""
-    if not clip.segments:
+    if not clip.segments and clip.part == 0:
         yield Stretch(clip.file, Judgement(Verdict.SHORT), clip.digest, split)
     for segment in clip.segments:
         judgement, view = judge(segment, kinds, plan.nearest), segment.view
@@ -230,13 +232,6 @@ def _keep(plan: Plan, stretch: Stretch, segment: Segment) -> None:
     jpegs = {picture.frame: picture.jpeg for picture in segment.view.pictures} if segment.view else {}
     for frame, name in zip(stretch.pictures, stretch.frames, strict=True):
         write_whole(plan.out / name, jpegs[frame])
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file in one step."""
-    partial = path.with_name(f".{path.name}.part")
-    partial.write_bytes(content)
-    partial.replace(path)
 
 
 def _remove_others(folder: Path, wanted: set[str]) -> None:

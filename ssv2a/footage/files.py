@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ssv2a.cli_files import VIDEOS
 from ssv2a.errors import InputError
-from ssv2a.train.data import Split
+from ssv2a.types import Split
 
 VAL_SHARE = 0.2  # of the files, held out
 _ENDS = 1 << 20  # bytes of a file's beginning and end that tell it from others
@@ -73,3 +73,17 @@ def split_files(digests: Iterable[str], seed: int) -> dict[str, Split]:
     if len(ordered) > 1:
         held_out = (held_out | {ordered[0]}) - {ordered[-1]}
     return {one: "val" if one in held_out else "train" for one in ordered}
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file in one step: it is there whole, or as it was before.
+
+    Raises:
+        OSError: the disk does not take it.
+    """
+    partial = path.with_name(f".{path.name}.part")
+    try:
+        partial.write_bytes(content)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)

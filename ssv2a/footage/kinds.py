@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
+from ssv2a.evaluate.material import heard_as
 from ssv2a.soundbank.vocabulary import vocabulary
 from ssv2a.types import FloatArray
 
-NEAREST = 6  # see `Hearing.rank`, and docs/data-build.md for what this many let through
+if TYPE_CHECKING:
+    from ssv2a.chain import Chain
+
+NEAREST = 6  # a source is heard if its rank is lower; docs/data-build.md tells what that lets through
 
 WALKING = ("footsteps_hard", "footsteps_soft", "footsteps_gravel", "cloth_rustle")
 # A source of one of these may be heard as any other of its row: the picture cannot tell.
@@ -74,3 +80,15 @@ class Kinds:
     def names(self, kind: str) -> frozenset[str]:
         """The labels of a tagger that mean a source of this kind; empty where it has none."""
         return frozenset(label for key in family(kind) for label in self.labels.get(key, ()))
+
+
+def load_kinds(chain: Chain) -> Kinds:
+    """Every kind of the vocabulary, as a bundle's own texts and networks take it."""
+    rows = vocabulary()
+    texts = chain.texts.get().embed([row.captions[0] for row in rows.values()], seed=0)
+    networks = chain.networks.get()
+    with torch.inference_mode():
+        claps = networks.source_claps(
+            torch.from_numpy(texts).to(networks.device), generator=torch.Generator().manual_seed(0)
+        )
+    return Kinds(tuple(rows), claps.float().cpu().numpy(), heard_as())

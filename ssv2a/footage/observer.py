@@ -19,7 +19,7 @@ from PIL import Image
 
 from ssv2a.embed.clap import mel_power
 from ssv2a.errors import InputError
-from ssv2a.footage.clips import Picture, Segment, Thing, View
+from ssv2a.footage.clips import PART, Picture, Segment, Thing, View
 from ssv2a.footage.sound_check import OVERDRIVEN, QUIETEST, decibels, sound_facts
 from ssv2a.media import audio, ffmpeg
 from ssv2a.media.frames import FrameReader
@@ -77,11 +77,11 @@ class Observer:
         """Of everything that what is observed depends on, besides the file."""
         how = self._watching
         labels = () if self._tagger is None else self._tagger.labels
-        parts = (self._chain.bundle_id, self._frames, how.seconds, sorted(how.mute), how.seed, labels)
+        parts = (self._chain.bundle_id, PART, self._frames, how.seconds, sorted(how.mute), how.seed, labels)
         return hashlib.blake2b(repr(parts).encode(), digest_size=8).hexdigest()
 
-    def observe(self, path: Path) -> tuple[Segment, ...]:
-        """Every segment of a clip.
+    def observe(self, path: Path, part: int = 0) -> tuple[tuple[Segment, ...], bool]:
+        """The segments of a part of a clip, and whether it is the last part.
 
         Raises:
             NoSound: it has no audio track.
@@ -90,11 +90,13 @@ class Observer:
         timeline = picture_timeline(path)
         _sound_stream(path)
         size = self._chain.eyes.get().frame_size
+        all_spans = spans(timeline.duration, self._watching.seconds)
+        numbers = range(part * PART, min((part + 1) * PART, len(all_spans)))
         with FrameReader(path, timeline, max_side=FRAME_SIDE, size=size) as reader:
-            return tuple(
-                self._segment(path, reader, timeline, number, *span)
-                for number, span in enumerate(spans(timeline.duration, self._watching.seconds))
+            segments = tuple(
+                self._segment(path, reader, timeline, number, *all_spans[number]) for number in numbers
             )
+        return segments, (part + 1) * PART >= len(all_spans)
 
     def _segment(
         self,

@@ -19,7 +19,8 @@ from PIL import Image
 
 from ssv2a.evaluate.report import grey_png
 from ssv2a.footage.clips import Segment, Shelf
-from ssv2a.footage.dataset import Dataset, Stretch, write_whole
+from ssv2a.footage.dataset import Dataset, Stretch
+from ssv2a.footage.files import write_whole
 from ssv2a.footage.single_source import Judgement
 from ssv2a.footage.verdicts import MEANINGS, Verdict
 

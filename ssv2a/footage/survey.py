@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 from loguru import logger
@@ -61,33 +62,36 @@ def list_clips(folder: Path, leave_out: Path) -> Folder:
 def survey(
     folder: Folder, observer: Observer, shelf: Shelf, on_file: OnFile
 ) -> Iterator[tuple[Clip | Passed, bool]]:
-    """Each clip with whether it was observed just now; what is observed is put on the shelf at once.
+    """Each part of each clip with whether it was observed just now; it is put on the shelf at once.
 
     Args:
         folder: the clips.
         observer: looks and listens.
         shelf: what was observed before.
-        on_file: told (number, of how many, path) before each file; what it raises ends the survey.
+        on_file: told (number, of how many, path) before each part; what it raises ends the survey.
 
     Raises:
         OSError: the disk does not take what was observed.
     """
     for number, (mark, path) in enumerate(folder.clips.items(), 1):
-        on_file(number, len(folder.clips), path)
         name = path.relative_to(folder.path).as_posix()
-        known = shelf.find(name, mark)
-        if known is not None:
-            yield known, False
-            continue
-        seen = _observe(observer, path, name, mark)
-        if isinstance(seen, Clip):
-            shelf.keep(seen)
-        yield seen, True
+        for part in count():
+            on_file(number, len(folder.clips), path)
+            seen: Clip | Passed | None = shelf.find(name, mark, part)
+            is_new = seen is None
+            if seen is None:
+                seen = _observe(observer, path, name, mark, part)
+                if isinstance(seen, Clip):
+                    shelf.keep(seen)
+            yield seen, is_new
+            if isinstance(seen, Passed) or seen.is_last:
+                break
 
 
-def _observe(observer: Observer, path: Path, name: str, mark: str) -> Clip | Passed:
+def _observe(observer: Observer, path: Path, name: str, mark: str, part: int) -> Clip | Passed:
     try:
-        return Clip(name, mark, observer.observe(path))
+        segments, is_last = observer.observe(path, part)
+        return Clip(name, mark, segments, part, is_last)
     except NoSound:
         return Passed(name, Verdict.NO_SOUND)
     except MediaError as error:

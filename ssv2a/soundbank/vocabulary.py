@@ -127,6 +127,15 @@ violin | event | -4 | a violin playing | bowed strings play
 room_tone | texture | -30 | quiet room tone | silence in a quiet room
 """
 
+# Steady and broad in frequency: beside these, other sounds are hard to hear (simultaneous masking).
+MASKING = frozenset(
+    {
+        *("rain", "wind", "thunder", "sea_waves", "river_stream", "waterfall", "water_pour", "fire"),
+        *("leaves_rustle", "applause", "crowd_babble", "traffic", "fan_hum", "steam_hiss", "vacuum_cleaner"),
+        "hair_dryer",
+    }
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Sound:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from types import MappingProxyType
@@ -36,7 +36,7 @@ from ssv2a.soundbank.meanings import Meanings
 from ssv2a.soundbank.model import Params
 from ssv2a.soundbank.player import Manner, Played, play
 from ssv2a.soundbank.render import Motion, finished, level_gain, placed
-from ssv2a.soundbank.vocabulary import vocabulary
+from ssv2a.soundbank.vocabulary import MASKING, vocabulary
 from ssv2a.types import (
     SAMPLE_RATE,
     SOUND,
@@ -53,6 +53,7 @@ REFERENCE = -23.0  # LUFS of a voice whose level_db is 0, at a tenth of the pict
 _LEVEL_SHARE = 0.5  # of the vocabulary's level differences: a film's mix is narrower than the world
 _AMBIENCE_DB = -3.0  # of an ambience that sounds alone
 _BACKGROUND_DB = -12.0  # of an ambience behind sources
+_BED_DB = -8.0  # of what masks, beside a source that it would mask
 _SCENE_AREA = 0.12  # an ambience is neither near nor far
 _WIDE_AREA = 0.4  # a mono texture that fills so much of the picture is spread
 _PREVIEW = 2 * SAMPLE_RATE  # samples of a candidate that are heard before the choice
@@ -161,7 +162,7 @@ class SoundBank:
     def _voices(self, scene: Scene, n: int) -> tuple[list[_Voice], tuple[str, ...]]:
         """What is to sound: every track with a caption, and behind them the ambience or room tone."""
         times = [float(time) for time in scene.times]
-        voices = [self._track_voice(track, times, n) for track in scene.tracks if _sounds(track)]
+        voices = _mixed([self._track_voice(track, times, n) for track in scene.tracks if _sounds(track)])
         air = None if scene.ambience is None else self._meanings.sound_of(scene.ambience)
         if scene.ambience is not None and played_for(self._bank, air) is not None:
             clap, level = self._clap_of(scene.ambience), _BACKGROUND_DB if voices else _AMBIENCE_DB
@@ -311,6 +312,15 @@ def _unknown(parts: Sequence[_Part]) -> tuple[str, ...]:
         for part in parts
         if part.voice.caption and part.voice.sound is None
     )
+
+
+def _mixed(voices: Sequence[_Voice]) -> list[_Voice]:
+    """Voices that mask are lowered where there are others: a bed lies under what is to be heard."""
+    others = any(voice.sound not in MASKING for voice in voices)
+    return [
+        replace(voice, level=voice.level + _BED_DB) if others and voice.sound in MASKING else voice
+        for voice in voices
+    ]
 
 
 def _level(sound: str | None) -> float:

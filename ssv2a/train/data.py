@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal, cast
+from typing import cast
 
 import numpy as np
 from loguru import logger
@@ -25,8 +25,7 @@ from ssv2a.soundbank.bank import read_audio
 from ssv2a.soundbank.model import SoundModel
 from ssv2a.soundbank.vocabulary import vocabulary
 from ssv2a.types import SAMPLE_RATE, FloatArray
-
-Split = Literal["train", "val"]
+from ssv2a.types import Split as Split
 
 RENDER_SECONDS = 6.0  # of one draw of a model
 VAL_SHARE = 5  # every fifth draw of a model is held out

@@ -38,7 +38,7 @@ def _jet(params: Params, n: int, rng: Rng) -> FloatArray:
             n, rng, [(20, -14), (60, -4), (peak, 0), (4 * peak, -9), (16 * peak, -24), (18_000, -60)]
         )
         high = shaped(n, rng, [(300, -24), (1200, 0), (3000, -3), (7000, -16), (16_000, -44)])
-        flutter = 1 + 0.25 * walk(n, rng, 3.0) + 0.2 * walk(n, rng, 0.5)
+        flutter = 1 + 0.1 * walk(n, rng, 3.0)
         return np.asarray((low + params["hiss"] * high * (1 + 0.4 * walk(n, rng, 1.3))) * flutter)
 
     fan = phase(params["fan"] * (1 + 0.01 * walk(n, rng, 0.4)))
@@ -46,7 +46,8 @@ def _jet(params: Params, n: int, rng: Rng) -> FloatArray:
     for order in (0.5, 0.75, 1.0, 1.5, 2.0, 3.0):  # buzz-saw tones: shaft orders around blade passing
         level = rng.uniform(0.2, 1.0) / max(1.0, order) * (1 + 0.5 * walk(n, rng, 4.0))
         whine += level * np.sin(order * fan + rng.uniform(0, 6.28))
-    return texture(stereo(roar, rng, 0.6) + params["whine"] * whine)
+    nearing = 10 ** (params["swell"] * walk(n, rng, 0.2) / 20)  # it comes and goes over seconds
+    return texture((stereo(roar, rng, 0.6) + params["whine"] * whine) * nearing)
 
 
 def _propeller(params: Params, n: int, rng: Rng) -> FloatArray:
@@ -98,7 +99,7 @@ MODELS = (
         "texture",
         "Turbulent mixing noise of a jet, a broad low hump (Lighthill 1952), scattered by moving air; "
         "fan tones.",
-        drawn(peak=(110, 300), hiss=(0.1, 0.4), fan=(1200, 2800), whine=(0.2, 0.5)),
+        drawn(peak=(110, 300), hiss=(0.1, 0.3), fan=(1200, 2800), whine=(0.5, 1.0), swell=(1, 3)),
         _jet,
     ),
     SoundModel(

@@ -19,6 +19,7 @@ from ssv2a.soundbank.dsp import (
     place,
     resonated,
     reverberated,
+    roughness,
     samples,
     texture,
     unit,
@@ -119,7 +120,7 @@ def _goose(params: Params, n: int, rng: Rng) -> FloatArray:
 
 
 def _owl(params: Params, n: int, rng: Rng) -> FloatArray:
-    """Hoots of 0.16–0.42 s in an owl's rhythm: nearly pure tones of 350–440 Hz that slur up and sink."""
+    """Hoots of 0.16–0.42 s in an owl's rhythm: nearly pure tones of 330–410 Hz that slur up and sink."""
     total, hertz = np.zeros(samples(3.2)), params["f0"]
     for at, seconds, level in (
         (0.1, 0.3, 0.7),
@@ -139,7 +140,7 @@ def _owl(params: Params, n: int, rng: Rng) -> FloatArray:
             total, tone * curve(size, [(0, 0), (0.12, 0.8), (0.4, 1), (0.7, 0.7), (1, 0)]), samples(at), level
         )
     wood = reverberated(total, rng, 1.0, params["wood"], 2000.0)
-    return event(on_location(wood, rng, 0.005, LEAVES), n, 0.02, 0.4)
+    return event(on_location(wood, rng, 0.004, LEAVES), n, 0.02, 0.4)
 
 
 def _pigeon(params: Params, n: int, rng: Rng) -> FloatArray:
@@ -160,24 +161,38 @@ def _pigeon(params: Params, n: int, rng: Rng) -> FloatArray:
 
 
 def _rooster(params: Params, n: int, rng: Rng) -> FloatArray:
-    """Cock-a-doodle-doo: four breathy notes, the third rises, the last is long; f0 620–800 Hz."""
-    last, mouth = params["last"], params["mouth"]
-    total = np.zeros(samples(1.24 + last))
-    tract = [(mouth, 200.0, 1.0), (2 * mouth, 300.0, 0.8), (3 * mouth, 500.0, 0.35)]
-    notes = (
-        (0.0, 0.2, 0.75, 0.85),
-        (0.26, 0.16, 0.9, 0.92),
-        (0.46, 0.34, 0.95, 1.05),
-        (0.84, last, 1.02, 0.72),
-    )
-    for at, seconds, start, end in notes:
-        size = samples(seconds)
-        high = 1.02 * max(0.98 * start, end)
-        line = [(0, 0.8 * start), (0.12, start), (0.6, high), (0.85, 0.5 * (start + end)), (1, end)]
-        f0 = params["f0"] * curve(size, line) * jitter(size, rng, 0.03)
-        call = unit(voice(f0, list(tract), 4.0, 9000.0)) + params["breath"] * breath(f0, rng, tract, 0.0)
-        place(total, call * curve(size, [(0, 0), (0.06, 0.9), (0.4, 1), (0.8, 0.8), (1, 0)]), samples(at))
-    return event(on_location(reverberated(total, rng, 0.4, 0.12, 5000.0), rng, 0.006, LEAVES), n, 0.01, 0.2)
+    """Cock-a-doodle-doo: a harsh short note, then notes on a plateau, tied by breaks to a lower register."""
+    short, rest = samples(rng.uniform(0.13, 0.19)), samples(params["seconds"])
+    gap, low = samples(rng.uniform(0.14, 0.24)), params["low"]
+    pitch = [(0, 0.93), (0.02, 1), (0.065, 1), (0.07, low), (0.09, low), (0.095, 1), (0.28, 0.985)]
+    pitch += [(0.3, low), (0.37, low), (0.4, 0.91), (0.43, 0.84), (0.46, 0.96), (0.6, 0.945), (0.81, 0.89)]
+    pitch += [(0.84, low), (0.94, 0.96 * low), (1, 0.9 * low)]
+    loudness = [(0, 0), (0.02, 0.9), (0.065, 0.8), (0.08, 0.15), (0.1, 0.8), (0.2, 1), (0.28, 0.9)]
+    loudness += [
+        (0.32, 0.2),
+        (0.37, 0.06),
+        (0.4, 0.4),
+        (0.43, 1),
+        (0.82, 0.8),
+        (0.85, 0.6),
+        (0.95, 0.7),
+        (1, 0),
+    ]
+    beak = curve(
+        rest, [(0, 0), (0.4, 0.2), (0.46, 1), (0.82, 1), (0.85, 0.1), (1, 0)]
+    )  # opens: the second gains
+    gains = (1.0, 10 ** (params["second"] * beak / 20), 0.09, 0.065, 0.016, 0.003)
+    total = np.zeros(short + gap + rest)
+    first = low * curve(short, [(0, 1.05), (0.3, 1.02), (1, 0.96)])
+    harsh = (1.0, 1.2, 0.7, 0.7, 0.12, 0.07)
+    for at, f0, own, shape in (
+        (0, first, harsh, curve(short, [(0, 0), (0.1, 0.5), (0.7, 0.4), (1, 0)])),
+        (short + gap, curve(rest, pitch), gains, curve(rest, loudness)),
+    ):
+        phi = phase(params["f0"] * f0 * jitter(f0.size, rng, params["jitter"]))
+        call = sum(gain * np.sin((k + 1) * phi) for k, gain in enumerate(own))
+        place(total, call * shape * roughness(f0.size, rng, 60.0, 0.5), at)
+    return event(on_location(reverberated(total, rng, 0.5, 0.12, 5000.0), rng, 0.008, LEAVES), n, 0.01, 0.2)
 
 
 def _chicken(params: Params, n: int, rng: Rng) -> FloatArray:
@@ -281,8 +296,8 @@ MODELS = (
         "bird.owl",
         "owl_hoot",
         "event",
-        "Closed-beak hoots: nearly pure 350–440 Hz, the gullet a band-pass at f0 (Riede et al. 2006).",
-        drawn(f0=(350, 440), second=(0.05, 0.08), wood=(0.2, 0.45)),
+        "Closed-beak hoots: nearly pure 330–410 Hz, the gullet a band-pass at f0 (Riede et al. 2006).",
+        drawn(f0=(330, 410), second=(0.05, 0.1), wood=(0.12, 0.28)),
         _owl,
         (0.5, 3.0),
     ),
@@ -300,10 +315,11 @@ MODELS = (
         "bird.rooster",
         "rooster_crow",
         "event",
-        "Four notes of 620–800 Hz, the tract's resonance tuned to harmonics, the last note long.",
-        drawn(f0=(620, 800), last=(0.9, 1.3), mouth=(1350, 1600), breath=(0.7, 1.1)),
+        "Plateaus near 790 Hz tied by breaks to a register a quarter lower, the beak's opening lets the "
+        "second harmonic grow (as measured of a recording; cf. Fletcher 1988 on the avian syrinx).",
+        drawn(f0=(680, 830), seconds=(1.7, 2.3), low=(0.71, 0.76), second=(3, 11), jitter=(0.006, 0.014)),
         _rooster,
-        (0.8, 2.5),
+        (0.4, 1.6),
     ),
     SoundModel(
         "bird.chicken",

@@ -213,15 +213,23 @@ def _sword(params: Params, n: int, rng: Rng) -> FloatArray:
 
 
 def _scissors(params: Params, n: int, rng: Rng) -> FloatArray:
-    """Blades shear past each other: a rising scrape of steel that ends in a snap."""
-    size = samples(params["seconds"])
-    scrape = resonated(
-        band(size, rng, 2500, 12_000, 9.0), [(3500, 500, 0.6), (6000, 600, 1), (9000, 900, 0.8)]
-    )
-    scrape = unit(scrape) * curve(size, [(0, 0), (0.3, 0.3), (1, 1)]) * (0.5 + walk(size, rng, 120.0, 0, 1))
-    total = np.concatenate([scrape * 0.4, np.zeros(samples(0.12))])
-    place(total, struck(rng, 2600, 7, 1.35, 0.08, 0.3), size, 1.0)
-    place(total, contact(rng, 0.006, 3000, 12_000), size, 1.2)
+    """Snips: the blades open with a light scrape and shear shut, harder, to a dull snap of steel."""
+    snips = round(params["snips"])
+    total = np.zeros(samples(snips * params["period"] + 0.2))
+    for snip in range(snips):
+        at = (snip + 0.08 * rng.standard_normal()) * params["period"]
+        for start, share, level in ((0.0, 0.35, 0.25), (0.45, 0.45, 1.0)):
+            size = samples(share * params["period"] * rng.uniform(0.85, 1.15))
+            steel = [(3500.0, 1600.0, 0.6), (6500.0, 2500.0, 1.0), (10_000.0, 4000.0, 0.8)]
+            scrape = unit(resonated(band(size, rng, 4000, 14_000, 9.0), steel))
+            scrape *= curve(size, [(0, 0), (0.2, 0.4), (0.9, 1), (1, 0.3)])
+            scrape *= 0.8 + walk(size, rng, 400.0, 0, 0.4)  # the edges' roughness
+            where = samples(max(0.0, at + start * params["period"]))
+            place(total, scrape, where, 0.35 * level)
+            place(total, contact(rng, 0.012, 1500, 11_000), where + size, 0.3 * level)
+        place(
+            total, struck(rng, 1400, 6, 1.5, 0.02, 0.3), samples(max(0.0, at + 0.9 * params["period"])), 0.4
+        )
     return event(total, n, 0.003, 0.05)
 
 
@@ -353,8 +361,9 @@ MODELS = (
         "impact.scissors",
         "scissors",
         "event",
-        "Friction of steel edges rising in pitch as the blades close, ending in a snap.",
-        drawn(seconds=(0.12, 0.3)),
+        "Friction of rough steel edges as the blades open and shear shut, ending in a damped snap; again "
+        "and again.",
+        drawn(snips=(2.6, 6.4), period=(0.32, 0.6)),
         _scissors,
         (0.15, 0.5),
     ),

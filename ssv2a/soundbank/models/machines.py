@@ -47,12 +47,14 @@ def _fan(params: Params, n: int, rng: Rng) -> FloatArray:
 
 
 def _vacuum(params: Params, n: int, rng: Rng) -> FloatArray:
-    """Universal motor at 12 000–24 000 rpm: a row of tones in a torrent of air through a hose."""
-    spin = params["spin_hz"] * (1 + 0.012 * walk(n, rng, 0.6) + 0.003 * walk(n, rng, 8.0))
-    tone = _harmonics(rng, spin, 16, 0.6)
-    air = shaped(n, rng, [(60, -18), (200, -5), (600, 0), (2500, -1), (6000, -5), (15_000, -18)])
-    hose = resonated(air, [(params["hose"] * k, 50.0 * k, 0.7 / k**0.5) for k in (1.0, 2.1, 3.2, 4.4)])
-    motion = 1 + 0.12 * walk(n, rng, 1.2)
+    """Universal motor at 30 000–42 000 rpm: a row of tones in a torrent of air through a hose."""
+    spin = params["spin_hz"] * (1 + 0.004 * walk(n, rng, 0.6) + 0.001 * walk(n, rng, 8.0))
+    tone = _harmonics(rng, spin, 16, 0.75)
+    air = shaped(n, rng, [(60, -18), (200, -3), (600, 0), (2500, -1), (6000, -13), (15_000, -19)])
+    hose = resonated(
+        air, [(params["hose"] * k, 0.32 * params["hose"] * k, 0.7 / k**0.5) for k in (1.0, 2.1, 3.2, 4.4)]
+    )
+    motion = 1 + 0.08 * walk(n, rng, 1.2)
     return texture((air + unit(hose)) * motion + params["whine"] * tone)
 
 
@@ -165,8 +167,8 @@ MODELS = (
         "machine.vacuum",
         "vacuum_cleaner",
         "texture",
-        "Universal motor of 12 000–24 000 rpm: fan tones in turbulent noise through a hose.",
-        drawn(spin_hz=(200, 400), hose=(400, 800), whine=(0.5, 1.1)),
+        "Universal motor of 30 000–42 000 rpm: fan tones in turbulent noise through a hose.",
+        drawn(spin_hz=(500, 700), hose=(800, 1100), whine=(0.6, 1.1)),
         _vacuum,
     ),
     SoundModel(

@@ -151,26 +151,42 @@ def _whistle(params: Params, n: int, rng: Rng) -> FloatArray:
 
 
 def _bell(params: Params, n: int, rng: Rng) -> FloatArray:
-    """Church bell: hum, prime, minor-third tierce, quint and nominal, each a slowly beating pair of modes."""
+    """One to three swinging church bells: strokes on the modes of cast bells, out of doors."""
+    total = np.zeros(min(n, samples(params["seconds"])))
+    for number in range(round(params["bells"])):
+        prime = params["prime"] * (1.0, 1.25, 1.5)[number] * rng.uniform(0.99, 1.01)
+        ring = _stroke(prime, params["clapper"], rng)
+        swing = params["swing"] * (1.0, 0.93, 0.88)[number]  # smaller bells swing faster
+        start = 0.0 if number == 0 else rng.uniform(0.2, 1.0)
+        for index, at in enumerate(np.arange(start, total.size / SAMPLE_RATE - 0.4, swing)):
+            side = (1.0, rng.uniform(0.75, 0.95))[index % 2]  # the clapper never meets both sides alike
+            place(total, ring, samples(at + 0.01 * rng.standard_normal()), side * 0.8**number)
+    return event(reverberated(total, rng, 2.0, 0.25, 3500.0), n, 0.001, 1.5)
+
+
+def _stroke(prime: float, clapper: float, rng: Rng) -> Signal:
+    """One stroke [4 s] on a bell: each partial a pair of modes that beat, the higher the shorter."""
     ratio = np.array(BELL_PARTIALS) * rng.uniform(0.995, 1.005, len(BELL_PARTIALS))
-    hertz = params["prime"] * np.concatenate([ratio, ratio * 1.0015])
-    seconds = params["seconds"] * np.tile(np.minimum(1.3, ratio**-0.75), 2)
-    gains = np.tile([0.4, 0.6, 0.8, 0.35, 1.0, 0.4, 0.35, 0.6, 0.45, 0.3, 0.2], 2) * rng.uniform(
-        0.6, 1, ratio.size * 2
+    split = prime * ratio + rng.uniform(0.3, 2.0, ratio.size)
+    seconds = np.tile(np.array([9.0, 6.0, 5.0, 3.0, 4.5, 2.0, 1.8, 2.2, 1.6, 1.0, 0.7]), 2)
+    level = np.array([0.25, 0.2, 0.4, 0.08, 1.0, 0.12, 0.15, 0.35, 0.3, 0.2, 0.12])
+    gains = np.concatenate([level, level * rng.uniform(0.2, 0.7, ratio.size)])
+    gains = gains * rng.uniform(0.7, 1.3, gains.size)
+    ring = modes(
+        samples(4.0), np.concatenate([prime * ratio, split]), seconds * (350 / prime) ** 0.5, gains, rng
     )
-    ring = modes(samples(min(params["seconds"], 6.0)), hertz, seconds, gains, rng)
-    clapper = decay(samples(0.03), 0.02) * band(samples(0.03), rng, 1500, 6000)
-    place(ring, clapper, 0, 0.6 * params["clapper"])
-    return event(reverberated(ring, rng, 1.5, 0.2, 3000.0), n, 0.001, 1.0)
+    strike = decay(samples(0.04), 0.03) * band(samples(0.04), rng, 1500, 7000)
+    place(ring, strike, 0, 0.5 * clapper)
+    return faded(ring, 0.0005, 0.5)
 
 
 def _clock(params: Params, n: int, rng: Rng) -> FloatArray:
-    """Escapement: tick and tock in turn, each a drop and a lock on modes of 1.2–9 kHz, in a quiet room."""
+    """Escapement: tick and tock in turn, each a drop and a lock on modes of case and works, 0.6–5 kHz."""
     total = np.zeros(n)
     sounds = []
     for tuning in (1.0, params["tock"]):
         ratio = np.cumprod(1.5 ** rng.uniform(0.5, 1.5, 6))
-        tick = modes(samples(0.05), tuning * params["hz"] * ratio, 0.02 / ratio**0.5, ratio**-0.3, rng)
+        tick = modes(samples(0.05), tuning * params["hz"] * ratio, 0.015 / ratio**0.5, ratio**-0.3, rng)
         place(
             tick,
             band(samples(0.003), rng, 2500, 10_000, 9.0) * decay(samples(0.003), 0.003),
@@ -288,9 +304,9 @@ MODELS = (
         "signal.bell",
         "bell",
         "event",
-        "Bell partials hum 0.5, prime 1, tierce 1.2, quint 1.5, nominal 2 as beating doublets (Fletcher "
-        "& Rossing 1998).",
-        drawn(prime=(220, 620), seconds=(4, 9), clapper=(0.3, 1.0)),
+        "Bell partials hum 0.5, prime 1, tierce 1.2, quint 1.5, nominal 2 as beating doublets, the nominal "
+        "loudest; strokes at the swing of the bell (Fletcher & Rossing 1998).",
+        drawn(prime=(280, 620), seconds=(6, 9), clapper=(0.3, 1.0), swing=(0.9, 1.5), bells=(0.6, 2.6)),
         _bell,
         (0.0, 0.4),
     ),
@@ -298,9 +314,9 @@ MODELS = (
         "signal.clock",
         "clock_tick",
         "texture",
-        "Escapement: tick and tock differ; each is a drop and a lock on modes of 1.2–9 kHz (Farnell "
+        "Escapement: tick and tock differ; each is a drop and a lock on modes of case and works (Farnell "
         "2010, ch. 32).",
-        drawn(rate=(1.0, 2.0), hz=(1200, 2600), tock=(0.8, 0.95), snap=(0.8, 2.0)),
+        drawn(rate=(1.0, 2.0), hz=(450, 1100), tock=(0.8, 0.95), snap=(0.8, 2.0)),
         _clock,
     ),
     SoundModel(
