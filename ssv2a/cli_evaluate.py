@@ -59,6 +59,21 @@ def evaluate(
             help="What counts as heard: a CSV with name, accepted (labels with | between).", metavar="FILE"
         ),
     ] = None,
+    captions: Annotated[
+        Path | None,
+        typer.Option(help="For the caption score: a CSV with name, caption (mini's CLAP).", metavar="FILE"),
+    ] = None,
+    pictures: Annotated[
+        Path | None,
+        typer.Option(help="For CS: folder of pictures or clips, called the same: dog.jpg.", metavar="DIR"),
+    ] = None,
+    wav2clip: Annotated[
+        Path | None, typer.Option(help="For CS: Wav2CLIP.pt, as its authors publish it.", metavar="FILE")
+    ] = None,
+    clip: Annotated[
+        Path | None,
+        typer.Option(help="For CS: CLIP ViT-B/32, OpenAI's weights as open_clip has them.", metavar="FILE"),
+    ] = None,
     top: Annotated[
         int, typer.Option(help="Labels of each sound that SSMS compares.", min=1, max=_MOST_LABELS)
     ] = 10,
@@ -70,7 +85,7 @@ def evaluate(
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the subsets of the extrapolated distance.", min=0)] = 0,
 ) -> None:
-    """Compare generated sounds with references: FAD, CLAP score, SSMS, what is heard, variety.
+    """Compare generated sounds with references: FAD, CLAP score, SSMS, CS, what is heard, variety.
 
     Writes a page with players and spectrograms, and the figures as JSON. Ends with status 1 where a file
     could not be read; the others are measured.
@@ -81,7 +96,10 @@ def evaluate(
         raise typer.BadParameter(
             "--embedding vggish and --vggish FILE belong together", param_hint="--vggish"
         )
-    from ssv2a.evaluate.evaluation import Evaluator, Settings, match_files, read_accepted
+    given = [one is not None for one in (pictures, wav2clip, clip)]
+    if any(given) and not all(given):
+        raise typer.BadParameter("--pictures, --wav2clip and --clip belong together", param_hint="--pictures")
+    from ssv2a.evaluate.evaluation import Evaluator, Settings, match_files, read_accepted, read_captions
     from ssv2a.evaluate.report import summary, write_json, write_page
     from ssv2a.pipeline import Ssv2a
     from ssv2a.sounds import read_sound
@@ -92,13 +110,33 @@ def evaluate(
     windows, name = _windows(model, vggish)
     asked = _labels(tagger, labels)
     known = read_accepted(accepted) if accepted else {}
-    evaluator = Evaluator(model.listen, windows, name, asked, known, settings)
+    pictured = None
+    if pictures is not None and wav2clip is not None and clip is not None:
+        from ssv2a.evaluate.wav2clip import load_picture_score
+
+        pictured = load_picture_score(wav2clip, clip, pictures)
+    worded = _caption_vectors(bundle, read_captions(captions)) if captions else {}
+    evaluator = Evaluator(model.listen, windows, name, asked, known, settings, pictured, worded)
     evaluation = _measured(evaluator, sources)
     out.mkdir(parents=True, exist_ok=True)
     write_json(evaluation, out / FIGURES)
     write_page(evaluation, out / PAGE, read_sound)
     _print(summary(evaluation), evaluation, out / PAGE)
     raise typer.Exit(int(bool(evaluation.unread)))
+
+
+def _caption_vectors(bundle: str, captions: dict[str, str]) -> dict[str, FloatArray]:
+    """What the captions mean to the bundle's CLAP."""
+    from ssv2a.chain import load_chain
+    from ssv2a.embed.clap import MiniClap
+    from ssv2a.errors import EvaluationError
+
+    chain = load_chain(bundle, device="cpu", low_memory=True)
+    clap = chain.clap.get()
+    if not isinstance(clap, MiniClap):
+        raise EvaluationError("captions are compared by mini's CLAP: leave --captions out, or use mini.")
+    vectors = clap.text(chain.texts.get().embed(list(captions.values()), seed=0))
+    return dict(zip(captions, vectors, strict=True))
 
 
 def _windows(model: Ssv2a, vggish: Path | None) -> tuple[Windows, str]:

@@ -262,7 +262,7 @@ def test_voices_lie_in_their_pitch_range(name, low, high, seed):
 
 @pytest.mark.parametrize(("name", "low", "high"), [
     ("mammal.dog", 0.2, 3.5), ("mammal.cow", 1.0, 2.3), ("mammal.cat", 0.4, 1.2), ("weather.thunder", 4, 9.1),
-    ("impact.mouse_click", 0.1, 0.4), ("signal.bell", 3.5, 7.5),
+    ("impact.mouse_click", 0.1, 0.4), ("signal.bell", 5.5, 9.5),
 ])  # fmt: skip
 def test_events_have_their_natural_length(name, low, high):
     for seed in range(3):

@@ -77,6 +77,8 @@ class TakeFigures:
     labels: tuple[str, ...]  # the surest first; (): no tagger
     match: Match | None  # None: no tagger or no reference
     heard: bool | None  # None: no accepted labels are known
+    picture_score: float | None = None  # CS, times 100; None: no picture is known
+    caption_score: float | None = None  # cosine with the caption's CLAP; None: none is known
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,8 @@ class Evaluation:
     heard: float | None  # share of the takes with accepted labels
     diversity_of_takes: float | None
     diversity_of_sources: float | None  # mean of 1 − cosine between sources' first takes
+    picture_score: float | None = None
+    caption_score: float | None = None
     unread: Mapping[str, str] = field(default_factory=dict)  # file → why it could not be read
 
 
@@ -159,6 +163,15 @@ def read_labels(path: Path) -> dict[str, tuple[str, ...]]:
     return {file: tuple(label for _, label in sorted(found, reverse=True)) for file, found in rows.items()}
 
 
+def read_captions(path: Path) -> dict[str, str]:
+    """What each source is called in words: a CSV with the columns name and caption.
+
+    Raises:
+        EvaluationError: the file cannot be read or lacks a column.
+    """
+    return {row["name"]: row["caption"] for row in _table(path, ("name", "caption"))}
+
+
 def label_match(reference: Sequence[str], generated: Sequence[str]) -> Match:
     """Share of the generated labels that the reference has, and of the reference's that were generated.
 
@@ -190,6 +203,8 @@ class Evaluator:
         labels: the labels of a sound, the surest first; None: nobody was asked.
         accepted: labels that count as heard, by source.
         settings: how to measure.
+        pictured: how near a sound of a source lies to what is seen of it; None: nobody looks.
+        captions: CLAP vectors of what sources are called in words.
     """
 
     def __init__(
@@ -200,6 +215,8 @@ class Evaluator:
         labels: Callable[[Path, FloatArray], tuple[str, ...]] | None = None,
         accepted: Mapping[str, tuple[str, ...]] | None = None,
         settings: Settings | None = None,
+        pictured: Callable[[str, FloatArray], float | None] | None = None,
+        captions: Mapping[str, FloatArray] | None = None,
     ) -> None:
         self._listen = listen
         self._windows = windows
@@ -207,6 +224,8 @@ class Evaluator:
         self._labels = labels
         self._accepted = accepted or {}
         self._settings = settings or Settings()
+        self._pictured = pictured
+        self._captions = captions or {}
         self._figures: list[SourceFigures] = []
         self._units: list[Unit] = []
         self._firsts: list[FloatArray] = []
@@ -265,6 +284,8 @@ class Evaluator:
             heard=_mean([None if take.heard is None else float(take.heard) for take in takes]),
             diversity_of_takes=_mean([source.diversity for source in self._figures]),
             diversity_of_sources=_spread(np.stack(self._firsts)) if self._firsts else None,
+            picture_score=_mean([take.picture_score for take in takes]),
+            caption_score=_mean([take.caption_score for take in takes]),
             unread=self._unread,
         )
 
@@ -286,6 +307,8 @@ class Evaluator:
             labels=labels[: settings.top],
             match=label_match(wanted[: settings.top], compared) if wanted and compared else None,
             heard=is_heard(labels[: settings.top_heard], accepted) if labels and accepted else None,
+            picture_score=None if self._pictured is None else self._pictured(name, sound),
+            caption_score=float(vector @ self._captions[name]) if name in self._captions else None,
         )
 
     def _asked(self, path: Path, sound: FloatArray) -> tuple[str, ...]:

@@ -80,7 +80,12 @@ def summary(evaluation: Evaluation) -> list[tuple[str, str, str]]:
         ("Heard", _shown(evaluation.heard), "takes with an accepted label among the first"),
         ("Variety of takes", _shown(evaluation.diversity_of_takes), "1 − cosine between takes of one source"),
         ("Variety of sources", _shown(evaluation.diversity_of_sources), "1 − cosine between sources"),
-        ("CS", "–", "not measured: Wav2CLIP and CLIP are not part of this version"),
+        (
+            "CS",
+            _shown(evaluation.picture_score),
+            "100 · cosine of take (Wav2CLIP) and picture (CLIP)",
+        ),
+        ("Caption score", _shown(evaluation.caption_score), "mean cosine of take and caption, in CLAP"),
     ]
 
 
@@ -120,7 +125,9 @@ def _row(source: SourceFigures, take: TakeFigures, base: Path, read: Callable[[P
         f"<td>{_player(take.path, base, read)}</td>"
         f"<td>{_player(source.reference, base, read) if source.reference else ''}</td>"
         f"<td class='n' data-v='{-2 if score is None else score}'>{_shown(score)}</td>"
-        f"<td class='n' data-v='{-1 if f1 is None else f1}'>{_shown(f1)}</td><td>{heard}</td>"
+        f"<td class='n' data-v='{-1 if f1 is None else f1}'>{_shown(f1)}</td>"
+        f"<td class='n' data-v='{take.picture_score or -100}'>{_shown(take.picture_score)}</td>"
+        f"<td class='n' data-v='{take.caption_score or -2}'>{_shown(take.caption_score)}</td><td>{heard}</td>"
         f"<td>{labels}{asked}</td></tr>"
     )
 

@@ -44,6 +44,7 @@ footsteps_hard | shoe footsteps | a drum machine's steps
 footsteps_hard | wooden floor | knocks
 bell | level crossing | the train comes with it
 bell | is struck and rings | a tuning fork
+ship_horn | a ferry horn sounds | a plucked note
 car_horn | a car horn honks | dull, with music in it
 train_pass | a train passes by | a short rush, as of a car
 boat_water | a harbour with boats | geese

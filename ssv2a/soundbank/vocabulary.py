@@ -79,7 +79,7 @@ bubbles | texture | -14 | bubbles in water | underwater bubbling
 fire | texture | -8 | fire crackling | burning wood crackles and pops
 leaves_rustle | texture | -14 | leaves rustling | branches and leaves move in the wind
 steam_hiss | texture | -8 | steam hissing | gas or steam escapes
-clock_tick | texture | -16 | a clock ticking | a clock ticks steadily
+clock_tick | texture | -12 | a clock ticking | a clock ticks steadily
 alarm_beep | event | 0 | an alarm beeping | electronic beeps
 telephone_ring | event | 0 | a telephone ringing | an old phone bell rings
 typing | texture | -14 | typing on a keyboard | computer keys click | a typewriter
@@ -130,7 +130,7 @@ room_tone | texture | -30 | quiet room tone | silence in a quiet room
 # Steady and broad in frequency: beside these, other sounds are hard to hear (simultaneous masking).
 MASKING = frozenset(
     {
-        *("rain", "wind", "thunder", "sea_waves", "river_stream", "waterfall", "water_pour", "fire"),
+        *("rain", "wind", "sea_waves", "river_stream", "waterfall", "water_pour", "fire"),
         *("leaves_rustle", "applause", "crowd_babble", "traffic", "fan_hum", "steam_hiss", "vacuum_cleaner"),
         "hair_dryer",
     }

@@ -77,14 +77,14 @@ def _helicopter(params: Params, n: int, rng: Rng) -> FloatArray:
     period = 1 / params["slap_hz"]
     size = samples(period)
     t = np.arange(size) / SAMPLE_RATE
-    thump = np.sin(2 * np.pi * 55 * t + 2.0 * np.exp(-t / 0.01)) * decay(size, 0.8 * period, 0.004)
-    gate = convolved(train, decay(size, 0.7 * period, 0.006))
+    thump = np.sin(2 * np.pi * 55 * t + 2.0 * np.exp(-t / 0.01)) * decay(size, 0.8 * period, 0.012)
+    gate = convolved(train, decay(size, 0.7 * period, 0.012))
     gate = gate / (gate.max() + 1e-12)
     air = shaped(n, rng, [(50, -6), (120, 0), (400, -4), (1200, -8), (3000, -18), (10_000, -40)])
     slap = convolved(train, thump)
     tail = sum(np.sin(k * phase(params["tail_hz"] * rate / params["slap_hz"])) / k for k in range(1, 9))
     whine = np.sin(phase(params["turbine"] * (1 + 0.004 * walk(n, rng, 0.6))))
-    mixed = unit(slap) + (0.25 + 1.6 * gate) * air * params["air"]
+    mixed = 0.7 * unit(slap) + (0.9 + gate) * air * params["air"]
     mixed = mixed + 0.12 * np.asarray(tail) + 0.02 * whine
     hiss = 0.06 * band(n, rng, 1500, 6000, 12.0) * (0.4 + gate)
     return texture(

@@ -228,7 +228,7 @@ def _scissors(params: Params, n: int, rng: Rng) -> FloatArray:
             place(total, scrape, where, 0.35 * level)
             place(total, contact(rng, 0.012, 1500, 11_000), where + size, 0.3 * level)
         place(
-            total, struck(rng, 1400, 6, 1.5, 0.02, 0.3), samples(max(0.0, at + 0.9 * params["period"])), 0.4
+            total, struck(rng, 1400, 6, 1.5, 0.02, 0.3), samples(max(0.0, at + 0.9 * params["period"])), 1.5
         )
     return event(total, n, 0.003, 0.05)
 

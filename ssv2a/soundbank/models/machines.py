@@ -47,7 +47,7 @@ def _fan(params: Params, n: int, rng: Rng) -> FloatArray:
 
 
 def _vacuum(params: Params, n: int, rng: Rng) -> FloatArray:
-    """Universal motor at 30 000–42 000 rpm: a row of tones in a torrent of air through a hose."""
+    """Universal motor at 35 000–42 000 rpm: a row of tones in a torrent of air through a hose."""
     spin = params["spin_hz"] * (1 + 0.004 * walk(n, rng, 0.6) + 0.001 * walk(n, rng, 8.0))
     tone = _harmonics(rng, spin, 16, 0.75)
     air = shaped(n, rng, [(60, -18), (200, -3), (600, 0), (2500, -1), (6000, -13), (15_000, -19)])
@@ -167,8 +167,8 @@ MODELS = (
         "machine.vacuum",
         "vacuum_cleaner",
         "texture",
-        "Universal motor of 30 000–42 000 rpm: fan tones in turbulent noise through a hose.",
-        drawn(spin_hz=(500, 700), hose=(800, 1100), whine=(0.6, 1.1)),
+        "Universal motor of 35 000–42 000 rpm: fan tones in turbulent noise through a hose.",
+        drawn(spin_hz=(590, 700), hose=(850, 1050), whine=(0.75, 1.1)),
         _vacuum,
     ),
     SoundModel(

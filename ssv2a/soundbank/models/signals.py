@@ -169,7 +169,7 @@ def _stroke(prime: float, clapper: float, rng: Rng) -> Signal:
     ratio = np.array(BELL_PARTIALS) * rng.uniform(0.995, 1.005, len(BELL_PARTIALS))
     split = prime * ratio + rng.uniform(0.3, 2.0, ratio.size)
     seconds = np.tile(np.array([9.0, 6.0, 5.0, 3.0, 4.5, 2.0, 1.8, 2.2, 1.6, 1.0, 0.7]), 2)
-    level = np.array([0.25, 0.2, 0.4, 0.08, 1.0, 0.12, 0.15, 0.35, 0.3, 0.2, 0.12])
+    level = np.array([0.07, 0.1, 0.25, 0.08, 1.0, 0.12, 0.15, 0.35, 0.3, 0.2, 0.12])
     gains = np.concatenate([level, level * rng.uniform(0.2, 0.7, ratio.size)])
     gains = gains * rng.uniform(0.7, 1.3, gains.size)
     ring = modes(
