@@ -14,15 +14,15 @@ from ssv2a.types import Kind
 
 _ROWS = """
 dog_bark | event | 0 | a dog barking | a dog barks a few times | a puppy yaps
-cat_meow | event | -6 | a cat meowing | a cat meows softly | a kitten mews and purrs
+cat_meow | event | -4 | a cat meowing | a cat meows softly | a kitten mews and purrs
 cow_moo | event | 0 | a cow mooing | a cow moos in a pasture | cattle lowing
-sheep_bleat | event | -2 | a sheep bleating | sheep bleat in a field | a lamb bleats
-goat_bleat | event | -2 | a goat bleating | a goat bleats loudly
+sheep_bleat | event | 0 | a sheep bleating | sheep bleat in a field | a lamb bleats
+goat_bleat | event | 0 | a goat bleating | a goat bleats loudly
 horse_neigh | event | 0 | a horse neighing | a horse snorts and neighs
 horse_hooves | event | -4 | horse hooves clopping | a horse trots on a road | hooves gallop over ground
 pig_grunt | event | -4 | a pig grunting | pigs grunt and oink | a hog snorts
-chicken_cluck | event | -6 | a chicken clucking | hens cluck in a yard
-rooster_crow | event | 0 | a rooster crowing | a cock crows at dawn
+chicken_cluck | event | -4 | a chicken clucking | hens cluck in a yard
+rooster_crow | event | 4 | a rooster crowing | a cock crows at dawn
 duck_quack | event | -4 | a duck quacking | ducks quack on a pond
 goose_honk | event | -2 | a goose honking | geese honk
 bird_song | texture | -8 | birds singing | songbirds chirping | birds twitter in the trees
@@ -66,7 +66,7 @@ footsteps_soft | event | -18 | footsteps on grass | soft footsteps on earth or s
 footsteps_gravel | event | -12 | footsteps on gravel | someone walks on stony ground
 cloth_rustle | event | -22 | clothes rustling | fabric rustles with movement
 crowd_babble | texture | -6 | a crowd of people murmuring | many voices babble in a market
-applause | texture | 0 | applause | an audience claps and cheers
+applause | texture | -8 | applause | an audience claps and cheers
 rain | texture | -6 | rain falling | steady rain on the ground | heavy rain pours
 wind | texture | -10 | wind blowing | wind gusts across open land | a storm wind howls
 thunder | event | 4 | thunder rumbling | thunder cracks in the distance
@@ -122,7 +122,7 @@ guitar | event | -4 | a guitar strumming | guitar strings are plucked
 piano | event | -4 | a piano playing | piano notes
 drum | event | 0 | a drum beating | drums are played
 flute | event | -4 | a flute playing | a wind instrument plays
-trumpet | event | 2 | a trumpet playing | a brass instrument plays
+trumpet | event | 6 | a trumpet playing | a brass instrument plays
 violin | event | -4 | a violin playing | bowed strings play
 room_tone | texture | -30 | quiet room tone | silence in a quiet room
 """

@@ -99,7 +99,7 @@ MODELS = (
         "texture",
         "Turbulent mixing noise of a jet, a broad low hump (Lighthill 1952), scattered by moving air; "
         "fan tones.",
-        drawn(peak=(110, 300), hiss=(0.1, 0.3), fan=(1200, 2800), whine=(0.5, 1.0), swell=(1, 3)),
+        drawn(peak=(110, 300), hiss=(0.1, 0.3), fan=(1900, 4400), whine=(0.35, 0.7), swell=(1, 3)),
         _jet,
     ),
     SoundModel(
