@@ -113,6 +113,14 @@ class Synthesis(Settings):
         le=1,
         example=0.5,
     )
+    focus: Number | None = setting(
+        None,
+        "Sound bank: how much sources take turns. 1, as without it: events wait for each other, and what "
+        "goes on lies lower while they sound; 0: each sounds as if it were alone.",
+        ge=0,
+        le=1,
+        example=0.5,
+    )
     sampler: Literal["fast", "faithful"] | None = setting(
         None,
         "AudioLDM: `fast`, as without it, is DPM-Solver++; `faithful` is the original's DDIM, which takes "

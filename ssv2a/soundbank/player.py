@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
+from ssv2a.soundbank.arrangement import free_place
 from ssv2a.soundbank.bank import Bank, Entry
 from ssv2a.soundbank.choice import kin
 from ssv2a.soundbank.grains import granulate
@@ -16,7 +19,17 @@ from ssv2a.types import SAMPLE_RATE, FloatArray
 
 MODEL_TAKES = 3  # renders of a modelled event that take turns
 _LONGEST_EVENT = 20 * SAMPLE_RATE  # samples of a modelled event
+_LONG_EVENT = 0.4 * SAMPLE_RATE  # samples from which an event is no step or knock in a rhythm of its own
 _ALONE = -20.0  # LUFS of an entry that is played by itself
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What an entry is played from: a texture as long as it is wanted, or takes of an event."""
+
+    entry: Entry
+    sounds: tuple[FloatArray, ...]  # [1 or 2, n] each, of one number of channels
+    entries: tuple[Entry, ...]  # of each sound
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +49,8 @@ class Manner:
     count: int = 1  # how many such things: they follow each other so much quicker
     wide: bool = False  # a texture in mono is spread around the listener
     model_takes: int = MODEL_TAKES
+    rest: float = 0.0  # a long event is followed by silence of at least so many times its length
+    busy: NDArray[np.bool_] | None = None  # where other events sound, for which these wait; None: nowhere
 
 
 def play(bank: Bank, entry: Entry, params: Params, manner: Manner, rng: np.random.Generator) -> Played:
@@ -51,20 +66,47 @@ def play(bank: Bank, entry: Entry, params: Params, manner: Manner, rng: np.rando
     Raises:
         BundleError: a recording is missing or unreadable.
     """
-    n = manner.n
+    return perform(gather(bank, entry, params, manner, rng), manner, rng)
+
+
+def gather(bank: Bank, entry: Entry, params: Params, manner: Manner, rng: np.random.Generator) -> Material:
+    """The first and longer half of `play`: all that is read or computed, before it is set in time."""
     if entry.kind == "texture":
-        return Played(_texture(bank, entry, params, manner, rng), ((entry, 0, n),))
+        return Material(entry, (_texture(bank, entry, params, manner, rng),), (entry,))
     takes, entries = _takes(bank, entry, params, rng, most=manner.model_takes)
+    return Material(entry, tuple(takes), tuple(entries))
+
+
+def perform(material: Material, manner: Manner, rng: np.random.Generator) -> Played:
+    """The second half of `play`: events in their rhythm, in the places that are free."""
+    entry, takes, n = material.entry, material.sounds, manner.n
+    if entry.kind == "texture":
+        return Played(takes[0], ((entry, 0, n),))
     shortest, longest = (pause / manner.count for pause in entry.pause_seconds)
+    rest = manner.rest if np.median([take.shape[1] for take in takes]) >= _LONG_EVENT else 0.0
     out = np.zeros((takes[0].shape[0], n), np.float32)
     heard: list[tuple[Entry, int, int]] = []
     for first, last in ((first, min(last, n)) for first, last in manner.spans):
         if last > first:
-            pauses = (shortest, longest)
-            train, events = event_train(takes, last - first, pauses, rng, vary=entry.model is None)
+            train, events = event_train(
+                takes,
+                last - first,
+                (shortest, longest),
+                rng,
+                vary=entry.model is None,
+                rest=rest,
+                place=partial(_place, manner.busy, first),
+            )
             out[:, first:last] = train
-            heard += [(entries[event.take], first + event.start, first + event.end) for event in events]
+            heard += [
+                (material.entries[event.take], first + event.start, first + event.end) for event in events
+            ]
     return Played(out, tuple(heard))
+
+
+def _place(busy: NDArray[np.bool_] | None, first: int, place: int, size: int) -> int:
+    """Where an event of a span that begins at `first` may begin, counted from there, at `place` or later."""
+    return place if busy is None else free_place(busy, first + place, size) - first
 
 
 def play_alone(bank: Bank, entry: Entry, n: int, seed: int) -> FloatArray:

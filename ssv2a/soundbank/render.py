@@ -6,7 +6,7 @@ start.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -96,7 +96,14 @@ def loudness(sound: FloatArray) -> float:
 
 
 def event_train(
-    takes: Sequence[FloatArray], n: int, pause: tuple[float, float], rng: np.random.Generator, *, vary: bool
+    takes: Sequence[FloatArray],
+    n: int,
+    pause: tuple[float, float],
+    rng: np.random.Generator,
+    *,
+    vary: bool,
+    rest: float = 0.0,
+    place: Callable[[int, int], int] = lambda place, _size: place,
 ) -> tuple[FloatArray, tuple[Occurrence, ...]]:
     """Takes one after the other with pauses, [channels, n], and where each is heard.
 
@@ -108,21 +115,24 @@ def event_train(
         pause: shortest and longest silence between the end of one and the next, seconds.
         rng: takes, pauses and variation.
         vary: change pitch by up to 5 % and gain by up to 2 dB (models vary by themselves).
+        rest: a pause is at least so many times as long as the event before it.
+        place: (a sample, an event's size) → the sample, that one or a later, where it begins.
     """
     out = np.zeros((takes[0].shape[0], n), np.float32)
-    place = int(rng.uniform(0, min(0.5 * SAMPLE_RATE, pause[1] * SAMPLE_RATE, n / 4)))
+    at = int(rng.uniform(0, min(0.5 * SAMPLE_RATE, pause[1] * SAMPLE_RATE, n / 4)))
     heard: list[Occurrence] = []
     last = -1
-    while place < n:
+    while at < n:
         others = [index for index in range(len(takes)) if index != last] or [0]
         last = others[int(rng.integers(len(others)))]
         event = varied(takes[last], rng) if vary else takes[last]
-        size = min(event.shape[1], n - place)
+        at = min(place(at, event.shape[1]), n - 1)
+        size = min(event.shape[1], n - at)
         if heard and size < event.shape[1]:
             break
-        out[:, place : place + size] += edged(event[:, :size])
-        heard.append(Occurrence(last, place, place + size))
-        place += size + round(rng.uniform(*pause) * SAMPLE_RATE)
+        out[:, at : at + size] += edged(event[:, :size])
+        heard.append(Occurrence(last, at, at + size))
+        at += size + max(round(rng.uniform(*pause) * SAMPLE_RATE), round(rest * size))
     return out, tuple(heard)
 
 

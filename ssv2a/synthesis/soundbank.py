@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -21,6 +22,7 @@ from ssv2a.embed.clap import MiniClap
 from ssv2a.embed.minilm import MiniLm
 from ssv2a.errors import ConfigurationError
 from ssv2a.roles import Clap
+from ssv2a.soundbank.arrangement import SOUNDING, Line, activity, faders
 from ssv2a.soundbank.bank import Bank, Entry
 from ssv2a.soundbank.choice import (
     SHARE_OF_COSINE,
@@ -34,7 +36,7 @@ from ssv2a.soundbank.choice import (
 )
 from ssv2a.soundbank.meanings import Meanings
 from ssv2a.soundbank.model import Params
-from ssv2a.soundbank.player import Manner, Played, play
+from ssv2a.soundbank.player import Manner, Played, gather, perform, play
 from ssv2a.soundbank.render import Motion, finished, level_gain, placed
 from ssv2a.soundbank.vocabulary import MASKING, vocabulary
 from ssv2a.types import (
@@ -68,6 +70,7 @@ class SoundBankSettings:
     """The synthesiser's own settings."""
 
     width: float = 1.0  # of the stereo picture: 0 mono, 1 each source where it is seen
+    focus: float = 1.0  # how much sources take turns: 0 not at all
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +153,7 @@ class SoundBank:
         open_choice = any(self._going_on(voice, state) is None for voice in voices)
         chosen = self._best(drawn, seeds, scene.target) if open_choice and len(drawn) > 1 else 0
         warnings += _unknown(drawn[chosen]) if self._text is not None else ()
-        return self._rendered(drawn[chosen], request, seeds[chosen], warnings, own.width)
+        return self._rendered(drawn[chosen], request, seeds[chosen], warnings, own)
 
     def _clap_of(self, caption: str) -> FloatArray | None:
         """The CLAP of a caption; None where there is no text side."""
@@ -236,7 +239,7 @@ class SoundBank:
         request: SoundRequest,
         seed: int,
         warnings: tuple[str, ...],
-        width: float,
+        own: SoundBankSettings,
     ) -> Rendering:
         """The chosen candidate in full."""
         n = request.n_samples
@@ -244,16 +247,16 @@ class SoundBank:
         picks: list[Pick] = []
         kept = dict(request.previous.state) if request.previous else {}
 
-        # 1. Every voice's own sound.
-        streams = [np.random.default_rng([seed, index]) for index in range(len(parts))]
-        with ThreadPoolExecutor(_THREADS) as pool:
-            everything = list(pool.map(lambda part, rng: self._played(part, n, rng), parts, streams))
+        # 1. Every voice's own sound, and how they take turns.
+        everything = self._arranged(parts, n, seed, own.focus)
+        faders = _faders(parts, everything, seed, own.focus)
 
         # 2. Levelled, placed and summed.
-        for part, played in zip(parts, everything, strict=True):
+        for part, played, fader in zip(parts, everything, faders, strict=True):
             voice = part.voice
             gain = part.gain or level_gain(played.sound, part.level)
-            sound = placed(gain * played.sound, voice.motion, width=width)
+            motion = replace(voice.motion, presence=voice.motion.presence * fader)
+            sound = placed(gain * played.sound, motion, width=own.width)
             mix += sound
             if request.stems and voice.track is not None:
                 stems[voice.track] = sound
@@ -271,28 +274,65 @@ class SoundBank:
             stems=dict(zip(stems, finished_stems, strict=True)),
         )
 
-    def _played(self, part: _Part, n: int, rng: np.random.Generator) -> Played:
-        """A part's sound: textures throughout, events while the source is there."""
-        voice = part.voice
-        wide = voice.track is None or float(voice.motion.area.mean()) >= _WIDE_AREA
-        return play(
-            self._bank, part.entry, part.params, Manner(n, voice.motion.spans(), voice.count, wide), rng
+    def _arranged(self, parts: Sequence[_Part], n: int, seed: int, focus: float) -> list[Played]:
+        """Each part's sound: textures throughout, events while the source is there and no other event sounds.
+
+        Args:
+            parts: of the chosen candidate.
+            n: samples.
+            seed: of every draw.
+            focus: 0: each as if it were alone.
+        """
+        company = sum(part.voice.track is not None for part in parts) > 1
+        manners = [_manner(part.voice, n, focus if company else 0.0) for part in parts]
+        streams = [np.random.default_rng([seed, index]) for index in range(len(parts))]
+        entries, params = [part.entry for part in parts], [part.params for part in parts]
+        with ThreadPoolExecutor(_THREADS) as pool:
+            materials = list(pool.map(partial(gather, self._bank), entries, params, manners, streams))
+        busy = np.zeros(len(parts[0].voice.motion.presence), bool)
+        everything = []
+        for material, manner, rng in zip(materials, manners, streams, strict=True):
+            played = perform(material, replace(manner, busy=busy if focus > 0 else None), rng)
+            if material.entry.kind == "event":
+                busy = busy | (activity(played.sound) > SOUNDING)
+            everything.append(played)
+        return everything
+
+
+def _manner(voice: _Voice, n: int, rest: float) -> Manner:
+    wide = voice.track is None or float(voice.motion.area.mean()) >= _WIDE_AREA
+    return Manner(n, voice.motion.spans(), voice.count, wide, rest=rest)
+
+
+def _faders(
+    parts: Sequence[_Part], everything: Sequence[Played], seed: int, focus: float
+) -> list[FloatArray]:
+    """The factor over time by which each part gives way to the others, [m]."""
+    lines = [
+        Line(
+            part.voice.motion.presence,
+            activity(played.sound) if part.entry.kind == "event" else None,
+            leads=part.voice.track is not None,
         )
+        for part, played in zip(parts, everything, strict=True)
+    ]
+    return [np.asarray(10 ** (focus * gain / 20), np.float32) for gain in faders(lines, seed)]
 
 
 def _own_settings(settings: Mapping[str, Any]) -> SoundBankSettings:
-    unknown = settings.keys() - {"width"}
+    known = [field.name for field in fields(SoundBankSettings)]
+    unknown = sorted(settings.keys() - set(known))
     if unknown:
         raise ConfigurationError(
-            f"synthesis: {', '.join(sorted(unknown))}: not known to the sound bank; expected width. "
+            f"synthesis: {', '.join(unknown)}: not known to the sound bank; expected {' or '.join(known)}. "
             "Remove it, or choose a bundle that has it."
         )
-    width = settings.get("width", SoundBankSettings().width)
-    if type(width) not in (int, float) or not 0 <= width <= 1:
-        raise ConfigurationError(
-            f"synthesis: width: expected a number from 0 to 1, got {width!r}. Correct it."
-        )
-    return SoundBankSettings(float(width))
+    for name, value in settings.items():
+        if type(value) not in (int, float) or not 0 <= value <= 1:
+            raise ConfigurationError(
+                f"synthesis: {name}: expected a number from 0 to 1, got {value!r}. Correct it."
+            )
+    return SoundBankSettings(**settings)
 
 
 def _kept(part: _Part, gain: float) -> Mapping[str, Any]:
