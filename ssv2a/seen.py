@@ -16,6 +16,7 @@ import numpy as np
 
 from ssv2a.claims import Claim, merge
 from ssv2a.detect.nanodet import NanoDet
+from ssv2a.detect.slices import closer
 from ssv2a.embed.classifier import Classifier
 from ssv2a.embed.conse import STRANGER, Verdict, blend, judge, shares, weigh_classes
 from ssv2a.embed.minilm import MiniLm
@@ -44,6 +45,7 @@ MAX_CROPS = 8  # classified in one frame, the largest; the rest go by the detect
 MIN_CROP = 0.005  # share of the picture: a smaller crop is too coarse to classify
 TALL = 1.3  # height to width, in pixels, of a person seen from head to foot
 NO_FEET = 0.985  # a box that ends lower than this has no feet in the picture
+SLICED = 0.6  # confidence of what only a slice of the picture shows, from which no crop need bear it out
 WIDE = 1.2  # width to height of a picture from which its halves may show two things
 REACHES = 0.3  # share of a region in a half, from which the half is explained by it
 OWN_SHARE = 0.6  # of a frame's own classes, beside the mean of its shot: what left is not seen any more
@@ -61,6 +63,7 @@ class _Glance:
     image: ByteArray
     thumb: FloatArray  # [32, 32, 3]
     regions: tuple[Region, ...]
+    whole: int  # how many of them, the first, are of the whole picture; the others of its slices
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,8 +158,10 @@ class Eyes:
 
     def _glance(self, frames: Frames, n: int, min_confidence: float, most: int) -> _Glance:
         image = frames.images[n]
-        regions = self._detector.detect(image, min_confidence=min_confidence, max_regions=most)
-        return _Glance(frames.times[n], image, thumbnail(image), regions)
+        limits = {"min_confidence": min_confidence, "max_regions": most}
+        whole = self._detector.detect(image, **limits)
+        sliced = closer(self._detector, image, whole, **limits)
+        return _Glance(frames.times[n], image, thumbnail(image), (*whole, *sliced), len(whole))
 
     def _crop(self, glance: _Glance, region: Region, before: Sequence[_Crop], worth: bool) -> _Crop:
         """Classify a region, or keep the verdict of the frame before where it hardly moved.
@@ -196,9 +201,13 @@ class Eyes:
             self._crop(glance, region, before, i in worth) for i, region in enumerate(glance.regions)
         )
         labels = [self._heard.labels[region.label] for region in glance.regions]
-        verdicts = tuple(
+        judged = [
             judge(label, crop.region.confidence, self._heard.classes, crop.odds)
             for label, crop in zip(labels, crops, strict=True)
+        ]
+        verdicts = tuple(
+            verdict if i < glance.whole or verdict.confidence >= SLICED else verdict.unless_borne_out()
+            for i, verdict in enumerate(judged)
         )
         odds = self._classifier.classify(glance.image)
         evidence = gather(_counted(verdicts, labels), self._heard.classes, odds, glance.thumb)

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 from seen_parts import MINI, clip, detector, eyes, heard, picture, sentences
 
+from ssv2a.detect.slices import closer
 from ssv2a.embed.conse import blend, judge, weigh_classes
 from ssv2a.errors import BundleError, InputError
 from ssv2a.evaluate.material import PICTURES as PHOTOGRAPHS
@@ -246,12 +247,17 @@ def test_who_stirs_in_place_stirs_and_who_comes_from_nowhere_moved() -> None:
 
 
 class _Scripted:
-    """A detector that tells what it was told, for people no test picture shows."""
+    """A detector that tells what it was told of whole frames, for people no test picture shows."""
 
-    def __init__(self, frames: list[list[Region]]) -> None:
+    def __init__(self, frames: list[list[Region]], sliced: tuple[Region, ...] = ()) -> None:
         self._frames = iter(frames)
+        self._sliced = sliced
+        self._width = 0
 
     def detect(self, image: ByteArray, **options: object) -> tuple[Region, ...]:
+        if image.shape[1] < self._width:
+            return self._sliced
+        self._width = image.shape[1]
         return tuple(next(self._frames))
 
 
@@ -345,3 +351,62 @@ def test_where_a_cat_is_there_is_no_dog() -> None:
     """The detector finds both in one place; the crop bears out the cat."""
     (look,) = eyes().look(clip(read_image(PHOTOGRAPHS / "cat.jpg")))
     assert [source.label for source in look.sources] == ["cat"]
+
+
+def _sliced(label: str, confidence: float, image: ByteArray) -> Look:
+    """What is seen where the detector finds something in the slices of a picture alone, in its middle."""
+    full = eyes()
+    found = (Region(Box(0.05, 0.1, 0.95, 0.9), label, confidence),)
+    scripted = Eyes(_Scripted([[]], found), full._classifier, full._text, full._heard, full._rules)  # type: ignore[arg-type]
+    return scripted.look(clip(image))[0]
+
+
+def _in_the_corner(photograph: str) -> ByteArray:
+    """A photograph, small, at the left of a wide grey picture."""
+    thing = Image.fromarray(read_image(PHOTOGRAPHS / photograph)).resize((420, 300))
+    image = Image.new("RGB", (1280, 540), (128, 132, 136))
+    image.paste(thing, (60, 180))
+    return np.asarray(image)
+
+
+def test_what_is_small_in_a_wide_picture_is_found_by_looking_closer() -> None:
+    image = _in_the_corner("sheep.jpg")
+    known = detector().detect(image, min_confidence=0.4)
+    found = closer(detector(), image, known, min_confidence=0.4, max_regions=63)
+    assert not known
+    assert [region.label for region in found] == ["sheep"]
+    assert Box(60 / 1280, 180 / 540, 480 / 1280, 480 / 540).overlap(found[0].box) > 0.4
+    assert [source.caption for source in look_at(image).sources] == ["a sheep bleating"]
+
+
+def test_a_slice_tells_nothing_that_is_known_cut_off_or_too_much() -> None:
+    wide = np.zeros((100, 320, 3), np.uint8)
+    found = Region(Box(0.2, 0, 0.6, 1), "cow", 0.7)
+
+    def told(region: Region, known: tuple[Region, ...] = (), most: int = 63) -> tuple[Region, ...]:
+        return closer(_Always(region), wide, known, min_confidence=0.4, max_regions=most)  # type: ignore[arg-type]
+
+    left, right = told(found)
+    assert (left.box.left, left.box.right) == pytest.approx((0.2 * 179 / 320, 0.6 * 179 / 320))
+    assert right.box.right == pytest.approx((141 + 0.6 * 179) / 320)
+    assert told(found, (left,)) == (right,)
+    assert told(found, (Region(left.box, "sheep", 0.9),)) == (left, right)
+    assert len(told(replace(found, box=Box(0.2, 0, 1.0, 1)))) == 1
+    assert told(found, (replace(left, label="dog"),), most=1) == ()
+    assert closer(_Always(found), wide[:, :150], (), min_confidence=0.4, max_regions=63) == ()  # type: ignore[arg-type]
+
+
+class _Always:
+    """A detector that finds one thing in every picture."""
+
+    def __init__(self, region: Region) -> None:
+        self._region = region
+
+    def detect(self, image: ByteArray, **options: object) -> tuple[Region, ...]:
+        return (self._region,)
+
+
+def test_what_only_a_slice_shows_must_be_sure_or_borne_out() -> None:
+    grey = np.full((270, 640, 3), 128, np.uint8)
+    assert all(source.caption is None for source in _sliced("cat", 0.5, grey).sources)
+    assert any(source.caption for source in _sliced("cat", 0.7, grey).sources)

@@ -45,6 +45,12 @@ class Verdict:
         """A weak label that the crop does not bear out: silent."""
         return self.decision == "doubted"
 
+    def unless_borne_out(self) -> Verdict:
+        """The verdict where the crop had a say in it, else one of doubt."""
+        if self.decision in ("confirmed", "overruled"):
+            return self
+        return replace(self, heard=replace(self.heard, sound=None, moving=None), decision="doubted")
+
 
 def judge(label: Heard, score: float, classes: tuple[Heard, ...], odds: FloatArray | None) -> Verdict:
     """Weigh a detector's label against the classifier's verdict on the crop.
