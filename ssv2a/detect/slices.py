@@ -1,7 +1,8 @@
 """Looking closer: the slices of a wide picture beside the whole, for what is small in it.
 
-After "Slicing Aided Hyper Inference" (Akyon et al., ICIP 2022): a detector of a fixed, small input sees things
-nearly twice as large in a slice. What only a slice shows is less sure, for a slice also shows parts of things.
+After "Slicing Aided Hyper Inference" (Akyon et al., ICIP 2022): a detector of a fixed, small input sees
+things nearly twice as large in a slice. What only a slice shows is less sure, for a slice also shows parts
+of things.
 """
 
 from __future__ import annotations
