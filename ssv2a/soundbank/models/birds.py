@@ -9,10 +9,14 @@ from ssv2a.soundbank.dsp import (
     Rng,
     Signal,
     band,
+    blow,
     breath,
+    convolved,
+    crossings,
     curve,
     drawn,
     event,
+    impulses,
     jitter,
     on_location,
     phase,
@@ -111,12 +115,58 @@ def _duck(params: Params, n: int, rng: Rng) -> FloatArray:
     return event(reverberated(_series(calls, params["gap"], rng, 0.2), rng, 0.4, 0.12), n, 0.004, 0.08)
 
 
+def honk(f0: float, seconds: float, rng: Rng) -> Signal:
+    """One goose's honk [n], unit RMS: a low grunt that breaks up to a brassy note, then sinks and cracks.
+
+    The windpipe, closed at the syrinx and open at the beak, favours odd multiples of its quarter wave
+    (Fletcher & Tarnopolsky 1999).
+
+    Args:
+        f0: fundamental of the high note in Hz; the low one is near 0.7 of it.
+        seconds: length of both.
+        rng: draws break, unevenness and windpipe.
+    """
+    size = samples(seconds)
+    ahead, low = rng.uniform(0.15, 0.35), rng.uniform(0.62, 0.78)
+    path = [
+        (0, 0.85 * low),
+        (ahead - 0.02, low),
+        (ahead, 0.92),
+        (ahead + 0.12, 1.03),
+        (0.75, 0.98),
+        (1, 0.92),
+    ]
+    pitch = f0 * curve(size, path) * jitter(size, rng, rng.uniform(0.025, 0.05))
+    times = crossings(phase(pitch) / (2 * np.pi))
+    crack = np.interp(times / size, [0, ahead, ahead + 0.1, 0.75, 1], [0.5, 0.7, 0.15, 0.15, 0.7])
+    skips = np.arange(times.size) % 2 * rng.uniform(0.3, 0.8)  # the syrinx falls into half its rate
+    train = impulses(size, times, (1 - crack * skips) * rng.uniform(0.75, 1.0, times.size))
+    reed = unit(convolved(train, blow(0.0003))) + 0.1 * band(size, rng, 500, 5000, 6.0)
+    quarter, gains = rng.uniform(370, 450), (0.1, 0.9, 1.0, 0.7, 0.5, 0.3)
+    windpipe = [((2 * k + 1) * quarter, 75.0 + 30.0 * k, gain) for k, gain in enumerate(gains)]
+    shut = [(0.8 * hertz, width, gain * 0.7**k) for k, (hertz, width, gain) in enumerate(windpipe)]
+    beak = curve(size, [(0, 0.2), (ahead, 0.4), (ahead + 0.15, 1), (0.7, 0.8), (1, 0.1)])
+    brass = unit(resonated(reed, windpipe)) * beak + unit(resonated(reed, shut)) * (1 - beak)
+    shape = curve(
+        size, [(0, 0), (0.05, 0.5), (ahead, 0.6), (ahead + 0.05, 1), (0.7, 0.8), (0.88, 0.3), (1, 0)]
+    )
+    return unit(brass * shape)
+
+
 def _goose(params: Params, n: int, rng: Rng) -> FloatArray:
-    """Honks of 0.2–0.4 s that break from about 300 Hz up to 400–500 and back, brassy."""
-    jump = [(0.0, 0.8), (0.2, 0.85), (0.3, 1.35), (0.75, 1.3), (1.0, 0.9)]
-    formants = [(1100.0, 150.0, 1.0), (1900.0, 200.0, 0.9), (3000.0, 350.0, 0.6)]
-    calls = [_harsh(params, rng, jump, formants) for _ in range(round(params["calls"]))]
-    return event(reverberated(_series(calls, params["gap"], rng), rng, 0.6, 0.2), n, 0.005, 0.1)
+    """Honks of 0.15–0.35 s that break upwards by a fifth or so, 260–370 Hz: one goose, a pair or a flock."""
+    geese = round(params["geese"])
+    total = np.zeros(samples(params["seconds"] + 1.2))
+    for bird in range(geese):
+        f0 = params["f0"] * (1.0 if bird == 0 else rng.uniform(0.75, 1.3))
+        level = 1.0 if bird == 0 else rng.uniform(0.2, 0.7)
+        at = 0.0 if bird == 0 else rng.uniform(0.1, 1.0)
+        while at < params["seconds"]:
+            call = honk(f0 * rng.uniform(0.95, 1.05), params["length"] * rng.uniform(0.8, 1.2), rng)
+            place(total, call, samples(at), level * rng.uniform(0.7, 1.0))
+            at += call.size / SAMPLE_RATE + params["gap"] * geese**0.7 * rng.uniform(0.6, 1.6)
+    pond = reverberated(total, rng, 0.7, params["pond"], 4000.0)
+    return event(on_location(pond, rng, 0.006, LEAVES), n, 0.005, 0.2)
 
 
 def _owl(params: Params, n: int, rng: Rng) -> FloatArray:
@@ -143,21 +193,56 @@ def _owl(params: Params, n: int, rng: Rng) -> FloatArray:
     return event(on_location(wood, rng, 0.004, LEAVES), n, 0.02, 0.4)
 
 
+COOS = (
+    ((0.0, 0.55, 0.7, 1.0, 0.85), (0.5, 0.45, 1.0, 0.4, 1.12), (0.9, 0.4, 0.7, 0.0, 0.92)),
+    (
+        (0.0, 0.3, 0.7, 0.2, 1.1),
+        (0.38, 0.62, 1.0, 0.4, 1.2),
+        (1.1, 0.42, 0.9, 0.2, 1.15),
+        (1.65, 0.2, 0.5, 0.0, 1.1),
+        (1.9, 0.36, 0.8, 0.1, 1.1),
+    ),
+    ((0.0, 0.28, 0.7, 0.1, 1.25), (0.36, 0.5, 1.0, 0.3, 1.45), (0.98, 0.28, 0.7, 0.0, 1.28)),
+)
+"""Phrases of rock dove, wood pigeon, collared dove; each coo: start and length in s, level, roll, pitch."""
+
+
+def coo(f0: float, seconds: float, roll: float, roll_hz: float, rng: Rng) -> Signal:
+    """One coo [n] of unit peak or so: closed beak, the gullet a band-pass at f0, a breathy growl about it.
+
+    Args:
+        f0: Hz.
+        seconds: length.
+        roll: how deeply the syrinx muscles trill it, 0 to 1.
+        roll_hz: trills a second.
+        rng: draws growl and pitch.
+    """
+    size = samples(seconds)
+    trill = 0.5 + 0.5 * np.sin(phase(roll_hz * (1 + 0.1 * walk(size, rng, 8.0))))
+    rise = curve(size, [(0, 0.82), (0.2, 0.97), (0.55, 1.04), (1, 0.88)])
+    pitch = f0 * rise * (1 + 0.1 * roll * trill) * jitter(size, rng, 0.008)
+    turns = phase(pitch)
+    tone = np.sin(turns) + 0.06 * np.sin(2 * turns) + 0.02 * np.sin(3 * turns)  # the gullet takes the rest
+    tone = tone * (1 + 0.3 * roll * np.cos(0.5 * turns) * walk(size, rng, 25.0, 0.0, 1.0))
+    air = unit(resonated(band(size, rng, 200, 1800, 9.0), [(f0, 120, 1.0), (2 * f0, 250, 0.5)]))
+    shape = curve(size, [(0, 0), (0.08, 0.7), (0.4, 1), (0.75, 0.7), (1, 0)])
+    rolled = (tone * roughness(size, rng, 50.0, 0.15) + 0.05 * air) * (1 - roll * (1 - trill**1.5))
+    return np.asarray(rolled * shape)
+
+
 def _pigeon(params: Params, n: int, rng: Rng) -> FloatArray:
-    """Coos near 350–500 Hz, rolled 20–28 times a second as the crop resonates, long-short-short."""
-    total = np.zeros(samples(2.6))
-    for at, seconds, level in ((0.0, 0.4, 0.7), (0.5, 0.75, 1.0), (1.35, 0.3, 0.6), (1.7, 0.35, 0.5)):
-        size = samples(seconds)
-        f0 = (
-            params["f0"]
-            * curve(size, [(0, 0.88), (0.35, 1.06), (1, 0.9)])
-            * (1 + 0.01 * walk(size, rng, 20.0))
-        )
-        phi = phase(f0)
-        roll = 1 + 0.55 * np.sin(phase(np.full(size, params["roll_hz"])))
-        tone = (np.sin(phi) + 0.15 * np.sin(2 * phi) + 0.05 * np.sin(3 * phi)) * roll
-        place(total, tone * np.sin(np.pi * np.linspace(0, 1, size)) ** 0.8, samples(at), level)
-    return event(on_location(reverberated(total, rng, 0.5, 0.15, 2500.0), rng, 0.02), n, 0.02, 0.1)
+    """Phrases of coos at 350–650 Hz, rolled 20–30 times a second, two or three times over."""
+    phrase = COOS[min(int(params["dove"]), len(COOS) - 1)]
+    times, pace = round(params["phrases"]), params["pace"]
+    bar = pace * (phrase[-1][0] + phrase[-1][1]) + params["rest"]
+    total = np.zeros(samples(times * bar + 0.3))
+    for index in range(times):
+        for start, seconds, level, roll, pitch in phrase:
+            note = coo(
+                pitch * params["f0"], pace * seconds * rng.uniform(0.93, 1.07), roll, params["roll_hz"], rng
+            )
+            place(total, note, samples(index * bar + pace * start), level * rng.uniform(0.85, 1.0))
+    return event(on_location(reverberated(total, rng, 0.5, 0.1, 2500.0), rng, 0.008, LEAVES), n, 0.02, 0.1)
 
 
 def _rooster(params: Params, n: int, rng: Rng) -> FloatArray:
@@ -166,16 +251,16 @@ def _rooster(params: Params, n: int, rng: Rng) -> FloatArray:
     gap, low = samples(rng.uniform(0.14, 0.24)), params["low"]
     pitch = [(0, 0.93), (0.02, 1), (0.065, 1), (0.07, low), (0.09, low), (0.095, 1), (0.28, 0.985)]
     pitch += [(0.3, low), (0.37, low), (0.4, 0.91), (0.43, 0.84), (0.46, 0.96), (0.6, 0.945), (0.81, 0.89)]
-    pitch += [(0.84, low), (0.94, 0.96 * low), (1, 0.9 * low)]
-    loudness = [(0, 0), (0.02, 0.9), (0.065, 0.8), (0.08, 0.15), (0.1, 0.8), (0.2, 1), (0.28, 0.9)]
+    pitch += [(0.84, low), (0.94, 0.97 * low), (1, 0.8 * low)]
+    loudness = [(0, 0), (0.02, 0.9), (0.065, 0.8), (0.08, 0.4), (0.1, 0.8), (0.2, 1), (0.28, 0.9)]
     loudness += [
         (0.32, 0.2),
         (0.37, 0.06),
         (0.4, 0.4),
         (0.43, 1),
         (0.82, 0.8),
-        (0.85, 0.6),
-        (0.95, 0.7),
+        (0.85, 0.8),
+        (0.95, 0.9),
         (1, 0),
     ]
     beak = curve(
@@ -186,12 +271,14 @@ def _rooster(params: Params, n: int, rng: Rng) -> FloatArray:
     first = low * curve(short, [(0, 1.05), (0.3, 1.02), (1, 0.96)])
     harsh = (1.0, 1.2, 0.7, 0.7, 0.12, 0.07)
     for at, f0, own, shape in (
-        (0, first, harsh, curve(short, [(0, 0), (0.1, 0.5), (0.7, 0.4), (1, 0)])),
+        (0, first, harsh, curve(short, [(0, 0), (0.1, 0.8), (0.7, 0.6), (1, 0)])),
         (short + gap, curve(rest, pitch), gains, curve(rest, loudness)),
     ):
         phi = phase(params["f0"] * f0 * jitter(f0.size, rng, params["jitter"]))
         call = sum(gain * np.sin((k + 1) * phi) for k, gain in enumerate(own))
-        place(total, call * shape * roughness(f0.size, rng, 60.0, 0.5), at)
+        rasp = resonated(band(f0.size, rng, 700, 6000, 6.0), [(1600, 400, 1.0), (3200, 900, 0.5)])
+        call = call * roughness(f0.size, rng, 60.0, 0.7) + 0.05 * unit(rasp)
+        place(total, call * shape, at)
     return event(on_location(reverberated(total, rng, 0.5, 0.12, 5000.0), rng, 0.008, LEAVES), n, 0.01, 0.2)
 
 
@@ -280,14 +367,15 @@ MODELS = (
         "bird.goose",
         "goose_honk",
         "event",
-        "Syrinx whose mode breaks from about 300 to 450 Hz and back, brassy tract.",
+        "Syrinx whose mode breaks by a fifth up to 260–370 Hz, windpipe of odd quarter waves "
+        "(Fletcher & Tarnopolsky 1999).",
         drawn(
-            f0=(240, 330),
-            seconds=(0.2, 0.38),
-            rough=(0.02, 0.06),
-            breath=(0.05, 0.2),
-            calls=(1.0, 4.4),
+            f0=(260, 370),
+            geese=(0.6, 5.4),
+            seconds=(0.8, 4.0),
             gap=(0.15, 0.5),
+            length=(0.18, 0.34),
+            pond=(0.08, 0.25),
         ),
         _goose,
         (0.4, 2.0),
@@ -297,7 +385,7 @@ MODELS = (
         "owl_hoot",
         "event",
         "Closed-beak hoots: nearly pure 330–410 Hz, the gullet a band-pass at f0 (Riede et al. 2006).",
-        drawn(f0=(330, 410), second=(0.05, 0.1), wood=(0.12, 0.28)),
+        drawn(f0=(330, 410), second=(0.015, 0.045), wood=(0.12, 0.28)),
         _owl,
         (0.5, 3.0),
     ),
@@ -305,9 +393,16 @@ MODELS = (
         "bird.pigeon",
         "pigeon_coo",
         "event",
-        "Closed-beak coo: 360–500 Hz through an inflated gullet, trilled by fast syrinx muscles (Elemans "
+        "Closed-beak coo: 350–650 Hz through an inflated gullet, trilled by fast syrinx muscles (Elemans "
         "et al. 2004).",
-        drawn(f0=(360, 500), roll_hz=(20, 28)),
+        drawn(
+            dove=(0.0, 3.0),
+            f0=(400, 480),
+            roll_hz=(20, 30),
+            phrases=(1.6, 3.4),
+            pace=(0.9, 1.15),
+            rest=(0.15, 0.5),
+        ),
         _pigeon,
         (0.3, 2.0),
     ),
@@ -315,9 +410,9 @@ MODELS = (
         "bird.rooster",
         "rooster_crow",
         "event",
-        "Plateaus near 790 Hz tied by breaks to a register a quarter lower, the beak's opening lets the "
-        "second harmonic grow (as measured of a recording; cf. Fletcher 1988 on the avian syrinx).",
-        drawn(f0=(680, 830), seconds=(1.7, 2.3), low=(0.71, 0.76), second=(3, 11), jitter=(0.006, 0.014)),
+        "Plateaus of 740–880 Hz tied by raspy breaks to a register a quarter lower; the beak lifts "
+        "the second harmonic (Fletcher 1988).",
+        drawn(f0=(750, 890), seconds=(1.6, 2.15), low=(0.71, 0.76), second=(7, 13), jitter=(0.009, 0.015)),
         _rooster,
         (0.4, 1.6),
     ),

@@ -69,13 +69,13 @@ def _explosion(params: Params, n: int, rng: Rng) -> FloatArray:
 
 
 _MUZZLE = (  # gases and near ground: Hz, gain, seconds
-    (70.0, 0.5, 0.2),
-    (140.0, 1.0, 0.18),
-    (300.0, 1.0, 0.14),
-    (700.0, 0.8, 0.1),
-    (1500.0, 0.6, 0.08),
-    (3000.0, 0.5, 0.06),
-    (6000.0, 0.3, 0.04),
+    (70.0, 0.4, 0.25),
+    (140.0, 0.7, 0.22),
+    (300.0, 0.9, 0.2),
+    (700.0, 1.0, 0.18),
+    (1500.0, 1.0, 0.15),
+    (3000.0, 0.9, 0.12),
+    (6000.0, 0.8, 0.09),
 )
 
 
@@ -87,10 +87,10 @@ def _gunshot(params: Params, n: int, rng: Rng) -> FloatArray:
     for _ in range(shots):
         size = samples(params["echo"] + 0.2)
         body = darkening(size, rng, _MUZZLE, 0.0004)
-        shot = 6.0 * lowpass(friedlander(size, params["blast"]), 14_000 * (1 - 0.7 * far)) + body
+        shot = 8.0 * lowpass(friedlander(size, params["blast"]), 14_000 * (1 - 0.6 * far)) + 0.5 * body
         for ear in total:
             tail = darkening(
-                size, rng, [(110.0 * 2**k, 0.8**k, params["echo"] * 0.85**k) for k in range(6)], 0.03
+                size, rng, [(150.0 * 2**k, 0.9**k, params["echo"] * 0.87**k) for k in range(6)], 0.02
             )
             heard = (1 - 0.5 * far) * shot + params["place"] * tail
             for _ in range(4):
@@ -98,7 +98,7 @@ def _gunshot(params: Params, n: int, rng: Rng) -> FloatArray:
                 place(heard, lowpass(shot, rng.uniform(700, 2500)), delay, rng.uniform(0.05, 0.25))
             place(ear, heard, samples(at))
         at += params["gap"] * rng.uniform(0.8, 1.3)
-    return event(np.tanh(0.8 * total), n, 0.0002, 0.3)
+    return event(np.tanh(0.5 * total), n, 0.0002, 0.3)
 
 
 def _squeal(params: Params, rng: Rng) -> Signal:
@@ -211,13 +211,13 @@ MODELS = (
         "blast.gunshot",
         "gunshot",
         "event",
-        "Muzzle blast: a Friedlander wave of 0.4–1.5 ms (Maher 2007), single echoes, a tail that darkens.",
+        "Muzzle blast: a Friedlander wave of 0.3–0.9 ms (Maher 2007), single echoes, a tail that darkens.",
         drawn(
             shots=(0.6, 3.4),
             gap=(0.35, 1.1),
-            blast=(0.0004, 0.0015),
-            echo=(0.8, 1.8),
-            place=(0.1, 0.4),
+            blast=(0.0003, 0.0009),
+            echo=(1.0, 2.2),
+            place=(0.3, 0.7),
             far=(0, 0.9),
         ),
         _gunshot,

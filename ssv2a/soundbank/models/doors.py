@@ -23,10 +23,12 @@ from ssv2a.soundbank.dsp import (
     place,
     reverberated,
     samples,
+    shaped,
     unit,
     walk,
 )
 from ssv2a.soundbank.model import Params, SoundModel
+from ssv2a.soundbank.models.impacts import peaked
 from ssv2a.types import SAMPLE_RATE, FloatArray
 
 
@@ -50,43 +52,69 @@ def creak(n: int, rng: Rng, pitch: Signal, loose: float) -> Signal:
 
 
 def _latch(rng: Rng, pitch: float) -> Signal:
-    """Handle and bolt: a spring-loaded steel tongue snaps in two small clacks on the lock's case."""
-    total = np.zeros(samples(0.25))
-    for at, level in ((0.0, 0.5), (rng.uniform(0.04, 0.09), 1.0)):
-        case = modes(samples(0.08), *body(rng, pitch, 9000, 14, 0.05, 0.4, -1.0), rng)
-        place(total, convolved(case, blow(0.0004, rng, 3)), samples(at), level)
-    return np.asarray(total / (np.abs(total).max() + 1e-12))
+    """Handle and bolt: a sprung tongue snaps twice in its case, which is screwed to wood and so rings not."""
+    total = np.zeros(samples(0.16))
+    for at, level in ((0.0, 0.5), (rng.uniform(0.03, 0.07), 1.0)):
+        case = modes(samples(0.06), *body(rng, 0.5 * pitch, 7000, 40, 0.018, 0.3, -2.0), rng)
+        place(total, convolved(peaked(case), blow(0.0003, rng, 3)), samples(at), level)
+        click = band(samples(0.02), rng, 700, 5000, 6.0) * decay(samples(0.02), 0.015, 0.0008)
+        place(total, peaked(click), samples(at), level)
+    return peaked(total)
+
+
+_BOLT = 0.06  # seconds that the bolt scrapes over its plate before the leaf meets the frame
 
 
 def _slam(rng: Rng, params: Params) -> Signal:
-    """Leaf against frame: a handful of contacts in 60 ms wake the panel's dense modes; air is pressed out."""
-    size = samples(0.7)
-    force = np.zeros(samples(0.1))
-    for at in np.concatenate([[0.0], rng.uniform(0.003, params["bounce"], 6)]):
-        place(force, blow(rng.uniform(0.0006, 0.003)), samples(at), rng.uniform(0.4, 1.0))
-    panel = modes(size, *body(rng, params["leaf"], 9000, 220, 0.34, 0.16, -1.0), rng)
-    total = convolved(np.pad(force, (0, size - force.size)), panel)
-    total /= np.abs(total).max() + 1e-12
-    air = band(size, rng, 30, 110, 12.0) * decay(size, 0.3, 0.012)
-    place(total, air / (np.abs(air).max() + 1e-12), 0, 0.6)
-    return total
+    """The bolt scrapes over its plate; the leaf meets the frame; its panel booms, hardware rattles after it.
+
+    The leaf touches at a handful of places within `bounce` seconds; the frame is met after `_BOLT` seconds.
+    """
+    size, scrape_size = samples(0.9), samples(_BOLT)
+    force = np.zeros(size)
+    for at in np.concatenate([[0.0], rng.uniform(0.002, params["bounce"], 5)]):
+        place(force, blow(rng.uniform(0.0008, 0.002)), samples(at), rng.uniform(0.3, 1.0) if at else 1.2)
+    answer = peaked(modes(size, *body(rng, params["leaf"], 400, 24, 0.35, 0.4, -2.0), rng))
+    panel = modes(samples(0.3), *body(rng, 300, 3500, 90, 0.12, 0.35, -4.0), rng)
+    place(answer, peaked(panel), 0, params["panel"])
+    total = peaked(convolved(force, answer))
+    air = band(size, rng, 40, 130, 12.0) * decay(size, 0.22, 0.006)
+    place(total, peaked(air), 0, 0.6)
+    crash = shaped(size, rng, _CRASH) * decay(size, 0.1, 0.003)
+    place(total, peaked(crash), 0, params["crash"])
+    place(total, _latch(rng, params["lock"]), samples(0.008), params["rattle"])
+    for index in range(int(rng.integers(2, 6))):
+        at = 0.03 + 0.035 * index * rng.uniform(0.6, 1.3)
+        loose = _latch(rng, params["lock"] * rng.uniform(0.8, 1.2))
+        place(total, loose, samples(at), 0.4 * params["rattle"] * 0.6**index)
+    out = np.zeros(size + scrape_size)
+    scrape = band(scrape_size, rng, 300, 3500, 9.0) * curve(
+        scrape_size, [(0, 0), (0.3, 0.5), (0.6, 0.3), (1, 1)]
+    )
+    place(out, peaked(scrape), 0, params["scrape"])
+    place(out, total, scrape_size)
+    return out
+
+
+_CRASH = ((100, -6.0), (300, 0.0), (800, -2.0), (3000, -10.0), (8000, -20.0), (16_000, -34.0))  # Hz, dB
 
 
 def _door(params: Params, n: int, rng: Rng) -> FloatArray:
     """A latch snaps, some hinges creak (stick–slip) as the leaf swings, then it slams into its frame."""
-    total = np.zeros(samples(params["seconds"] + 1.3))
+    total = np.zeros(samples(params["seconds"] + 1.4))
     at = samples(params["seconds"])
-    place(total, _latch(rng, params["lock"]), samples(0.01), 0.3)
+    place(total, _latch(rng, params["lock"]), samples(0.01), params["handle"])
+    size = samples(0.8 * params["seconds"])
     if params["creak"] > 0.5:
-        size = samples(params["seconds"] * 0.8)
         speed = curve(size, [(0, 0.3), (0.5, 1.0), (0.8, 0.8), (1, 0.35)]) * (1 + 0.15 * walk(size, rng, 5.0))
         groan = creak(size, rng, params["squeal"] * speed, params["loose"])
         groan = groan * curve(size, [(0, 0.2), (0.5, 1), (1, 0.3)]) * (0.6 + 0.4 * walk(size, rng, 6.0))
-        place(total, faded(groan, 0.04, 0.08), samples(0.12), 0.09)
-    place(total, _slam(rng, params), at, params["force"])
-    place(total, _latch(rng, params["lock"]), at + samples(0.012), 0.35)
-    hall = reverberated(total, rng, params["hall"], params["room"], 5000.0)
-    return event(on_location(hall, rng, 0.002), n, 0.0005, 0.3)
+        place(total, faded(groan, 0.04, 0.08), samples(0.12), 0.05)
+    swing = band(size, rng, 100, 600, 6.0) * np.linspace(0, 1, size) ** 2
+    place(total, swing, max(0, at - size), 0.015)
+    place(total, _slam(rng, params), max(0, at - samples(_BOLT)), params["force"])
+    hall = reverberated(total, rng, params["hall"], params["room"], 4500.0)
+    return event(on_location(hall, rng, 0.004), n, 0.0005, 0.3)
 
 
 MODELS = (
@@ -94,21 +122,26 @@ MODELS = (
         "impact.door",
         "door",
         "event",
-        "Stick–slip hinge: slips whose rate follows the door's speed ring pin and leaf; a slam of low panel"
-        " modes and pressed air; the latch's snaps (Farnell ch. 33; Avanzini et al. 2005).",
+        "Stick–slip hinge, its slips as quick as the leaf; then panel modes and pressed air, a rattling lock"
+        " (Farnell ch. 33; Avanzini et al. 2005).",
         drawn(
-            seconds=(0.5, 1.6),
+            seconds=(0.4, 1.2),
             creak=(0, 1),
-            squeal=(110, 420),
-            loose=(0.02, 0.2),
-            leaf=(60, 110),
-            bounce=(0.02, 0.07),
+            squeal=(260, 700),
+            loose=(0.02, 0.1),
+            leaf=(50, 130),
+            panel=(0.3, 1.2),
+            crash=(0.4, 0.8),
+            bounce=(0.015, 0.06),
             lock=(900, 1800),
-            force=(0.6, 1.2),
-            hall=(0.4, 0.9),
-            room=(0.15, 0.45),
+            rattle=(0.1, 0.35),
+            handle=(0.1, 0.3),
+            scrape=(0.1, 0.5),
+            force=(0.8, 1.2),
+            hall=(0.35, 0.7),
+            room=(0.15, 0.4),
         ),
         _door,
-        (0.8, 3.0),
+        (0.5, 2.0),
     ),
 )

@@ -18,12 +18,10 @@ from ssv2a.soundbank.dsp import (
     filtered,
     impulses,
     modes,
-    phase,
     samples,
     shaped,
     texture,
     unit,
-    voice,
     walk,
 )
 from ssv2a.soundbank.model import Params, SoundModel
@@ -104,6 +102,7 @@ _DIESEL = Engine(4, 200.0, 0.015, 0.07, 1.0, 0.4, 0.12, 0.85, (85, 5000), -2.6)
 _BUS = Engine(4, 190.0, 0.015, 0.06, 1.0, 0.38, 0.10, 0.95, (85, 4500), -3.0)
 _MOTORCYCLE = Engine(4, 210.0, 0.011, 0.03, 1.0, 0.5, 0.10, 0.22, (450, 4300), -6.0)
 _TRACTOR = Engine(4, 195.0, 0.012, 0.04, 1.0, 0.35, 0.24, 0.65, (450, 6000), -2.0)
+_TWO_STROKE = Engine(2, 290.0, 0.002, 0.018, 1.0, 0.4, 0.12, 0.04, (700, 5000), -1.0)
 _OUTBOARD = Engine(2, 130.0, 0.007, 0.05, 1.0, 0.7, 0.08, 0.25, (250, 3000), -4.0)
 
 
@@ -165,19 +164,37 @@ def _motor_boat(params: Params, n: int, rng: Rng) -> FloatArray:
     return texture(unit(motor) * (1 + 0.35 * walk(n, rng, 9.0)) + params["wash"] * wash)
 
 
+def _cuts(params: Params, n: int, rng: Rng) -> tuple[Signal, Signal]:
+    """Throttle and load [n], 0..1, of a chainsaw at work: revved, pressed into the wood, eased, let idle."""
+    edges, throttle, load, at = [-99.0], [0.0], [0.0], -rng.uniform(0.0, 3.0)
+    while at < n / SAMPLE_RATE + 1:
+        for _ in range(int(rng.integers(1, 4))):
+            rev, cut = rng.uniform(0.2, 0.6), rng.uniform(0.8, 2.5)
+            edges += [at, at + 0.12, at + rev, at + rev + 0.25, at + rev + cut, at + rev + cut + 0.2]
+            throttle += [0.6, 1.0, 1.0, 1.0, 1.0, 1.0]
+            load += [0.0, 0.0, 0.0, rng.uniform(0.7, 1.0), rng.uniform(0.6, 1.0), 0.0]
+            at += rev + cut + 0.3
+        edges += [at, at + 0.1, at + params["idle"]]
+        throttle, load = [*throttle, 1.0, 0.0, 0.0], [*load, 0.0, 0.0, 0.0]
+        at += params["idle"] + 0.05
+    t = np.arange(n) / SAMPLE_RATE
+    return np.interp(t, edges, throttle), np.interp(t, edges, load)
+
+
 def _chainsaw(params: Params, n: int, rng: Rng) -> FloatArray:
-    """Single-cylinder two-stroke at 8 000–12 500 rpm, falling under load: rasping harmonics, chain."""
-    load = np.clip(1.5 * walk(n, rng, 0.5), -1, 0.4)
-    rate = params["rpm"] / 60 * (1 + 0.2 * load) * (1 + 0.02 * walk(n, rng, 6.0))
-    rough = 1 + 0.02 * (walk(n, rng, 60.0) + walk(n, rng, 200.0))
-    rasp = voice(
-        rate * rough,
-        [(450.0, 200.0, 0.8), (1100.0, 300.0, 1.0), (2400.0, 500.0, 0.8), (4200.0, 900.0, 0.5)],
-        0.0,
-        8000.0,
-    )
-    chain = band(n, rng, 1500, 7000, 9.0) * (1 + 0.5 * np.sin(phase(rate)))
-    return texture(np.asarray(unit(rasp) * (1 + 0.2 * walk(n, rng, 30.0)) + params["chain"] * chain))
+    """Single-cylinder two-stroke: idles at 45–55 firings a second, races to 150–200, sags in the wood."""
+    throttle, load = _cuts(params, n, rng)
+    pole = np.exp(-1 / (0.09 * SAMPLE_RATE))
+    racing = lfilter([1 - pole], [1, -pole], throttle)
+    full = params["rpm"] * (1 - 0.2 * load) * (1 + 0.012 * walk(n, rng, 7.0))
+    idle = params["idle_rpm"] * (1 + 0.04 * walk(n, rng, 9.0))
+    rpm = idle + (full - idle) * racing
+    motor = engine(_TWO_STROKE, rpm, 1, rng, 0.0)
+    turn = np.cumsum(rpm) / (60 * SAMPLE_RATE)
+    teeth = 0.6 + 0.4 * np.sin(2 * np.pi * 7 * turn)  # a sprocket of seven
+    chain = band(n, rng, 1800, 6000, 9.0) * teeth * racing * (0.4 + load * (0.6 + 0.5 * walk(n, rng, 45.0)))
+    rough = 1 + 0.25 * walk(n, rng, 25.0)
+    return texture(unit(motor) * (0.35 + 0.65 * racing) * rough + params["chain"] * chain)
 
 
 MODELS = (
@@ -257,9 +274,9 @@ MODELS = (
         "engine.chainsaw",
         "chainsaw",
         "texture",
-        "Single-cylinder two-stroke at 8 000–12 500 rpm: harmonics of the firing rate, which sags under "
-        "load.",
-        drawn(rpm=(8000, 12_500), chain=(0.15, 0.4)),
+        "Two-stroke of one cylinder: 45–55 firings a second at idle, 150–200 racing, sagging under load; "
+        "the chain.",
+        drawn(rpm=(9000, 12_000), idle_rpm=(2700, 3300), idle=(0.3, 1.0), chain=(0.12, 0.35)),
         _chainsaw,
     ),
 )

@@ -9,12 +9,14 @@ from ssv2a.soundbank.dsp import (
     Rng,
     Signal,
     band,
+    body,
     curve,
     decay,
     drawn,
     event,
     faded,
     filtered,
+    highpass,
     impulses,
     modes,
     on_location,
@@ -33,69 +35,119 @@ from ssv2a.soundbank.model import Params, SoundModel
 from ssv2a.types import SAMPLE_RATE, FloatArray
 
 
+def _knock(params: Params, rng: Rng) -> Signal:
+    """Stone meets stone: modes of a block so damped that only a clack is left, the crushed grains, a thud."""
+    size = samples(0.22)
+    block = modes(size, *body(rng, params["stone"], 5200, 16, rng.uniform(0.025, 0.04), 0.5, -2.5), rng)
+    crush = shaped(size, rng, [(200, -12), (700, -2), (1500, 0), (4000, -4), (9000, -14), (18_000, -30)])
+    crush *= decay(size, rng.uniform(0.025, 0.045), 0.0004)
+    thud = darkening(size, rng, [(90, 0.8, 0.1), (180, 1.0, 0.07), (360, 1.0, 0.05)], 0.001)
+    steel = modes(
+        size, params["pick"] * np.array([1.0, 1.58]), np.array([0.09, 0.06]), np.array([0.5, 0.3]), rng
+    )
+    one = unit(block) + 2.5 * params["crush"] * crush + params["thud"] * thud + params["steel"] * unit(steel)
+    return faded(one, 0.0002, 0.03)
+
+
 def _stone(params: Params, n: int, rng: Rng) -> FloatArray:
-    """A pick on rock, blow after blow: a hard short contact, the stone's damped modes, chips."""
-    blows, stone = round(params["blows"]), params["stone"]
-    total = np.zeros(samples(blows / params["rate"] + 0.7))
-    ratios = np.array([1.0, 1.37, 1.9, 2.6, 3.4, 4.7])
-    pick = params["pick"] * np.array([1.0, 1.58, 2.83])
+    """A pick or a stone on rock, blow after blow: a short dull clack, a small rebound, grit that falls."""
+    blows = round(params["blows"])
+    total = np.zeros(samples(blows / params["rate"] + 0.8))
+    chips = rung(rng, 1300, 5500, (0.004, 0.014), 4, 16)
     for blow in range(blows):
-        size, hertz = samples(0.25), stone * ratios * rng.uniform(0.93, 1.07, 6)
-        rock = modes(size, hertz, rng.uniform(0.015, 0.06, 6), np.array([1, 0.9, 0.8, 0.6, 0.4, 0.3]), rng)
-        steel = modes(size, pick, np.array([0.2, 0.12, 0.06]), np.array([0.5, 0.4, 0.3]), rng)
-        crush = shaped(size, rng, [(300, -10), (1500, 0), (5000, -3), (14_000, -16)]) * decay(
-            size, 0.05, 0.0003
+        at = samples(max(0.0, (blow + rng.normal(0, 0.06)) / params["rate"]))
+        force = rng.uniform(0.6, 1.0)
+        place(total, _knock(params, rng), at, force)
+        if rng.uniform() < 0.5:
+            place(
+                total,
+                _knock(params, rng),
+                at + samples(rng.uniform(0.05, 0.11)),
+                force * rng.uniform(0.1, 0.3),
+            )
+        fall = samples(0.6)
+        grit = sparse(fall, rng, params["chips"] * curve(fall, [(0, 0.3), (0.3, 1), (1, 0)]), chips)
+        dust = shaped(fall, rng, [(500, -18), (2000, 0), (6000, -4), (14_000, -16)])
+        dust *= curve(fall, [(0, 0), (0.15, 1), (0.5, 0.3), (1, 0)]) * (
+            0.3 + walk(fall, rng, 70.0, 0, 1) ** 2
         )
-        thud = darkening(size, rng, [(60, 0.8, 0.12), (120, 1.0, 0.09), (240, 0.8, 0.06)], 0.001)
-        one = unit(rock) + params["steel"] * unit(steel) + 2.5 * crush + 0.8 * thud
-        fall = samples(0.55)
-        chips = sparse(fall, rng, params["chips"] * curve(fall, [(0, 0.3), (0.3, 1), (1, 0)]),
-                       rung(rng, 1800, 7500, (0.006, 0.02), 3, 12))  # fmt: skip
-        at = samples(max(0.0, (blow + rng.normal(0, 0.04)) / params["rate"]))
-        place(total, faded(one, 0.0003, 0.02), at, rng.uniform(0.6, 1.0))
-        place(total, chips, at + samples(0.05), 0.5)
-    pit = reverberated(total, rng, 0.7, params["pit"], 5000.0)
+        place(total, 0.3 * grit + 0.06 * params["crush"] * dust, at + samples(0.04), force)
+    pit = reverberated(total, rng, 0.6, params["pit"], 3500.0)
     return event(on_location(pit, rng, 0.004), n, 0.0005, 0.15)
 
 
-def _earth(rng: Rng, seconds: float, coarse: float) -> Signal:
-    """Soil that gives way [n], unit RMS: crumbs rub and tumble; stones click in coarse soil."""
-    size = samples(seconds)
-    rub = shaped(size, rng, [(150, -14), (600, -3), (1500, 0), (4000, -4), (12_000, -20)])
-    rub *= 0.15 + walk(size, rng, 190.0, 0, 1) ** 3
-    stones = sparse(size, rng, np.full(size, 30 + 300 * coarse), rung(rng, 900, 5000, (0.004, 0.012), 3, 20))
-    return unit(unit(rub) + coarse * unit(stones))
+def _soil(rng: Rng, speed: Signal, coarse: float) -> Signal:
+    """Soil that is cut or slides [n], unit RMS: a dense Poisson cloud of rubbing grains, the more the faster.
+
+    Grains click for some milliseconds; small stones among them ring a little longer and lower.
+    """
+    size, pace = speed.size, np.maximum(speed, 0.01)
+    crumbs = rung(rng, 900, 5000, (0.002, 0.009), 5, 28)
+    fine = unit(sparse(size, rng, 700.0 * pace, crumbs, 2.5) * (0.3 + speed))
+    pebbles = rung(rng, 500, 2600, (0.006, 0.018), 4, 16)
+    stones = unit(sparse(size, rng, (15.0 + 80.0 * coarse) * pace, pebbles, 3.0))
+    rub = shaped(size, rng, [(150, -14), (500, -3), (1200, 0), (2800, -2), (6000, -13), (14_000, -32)])
+    rub *= speed * (0.6 + walk(size, rng, 30.0, 0, 1)) * (0.5 + walk(size, rng, 220.0, 0, 1))
+    return unit(fine + (0.1 + 0.4 * coarse) * stones + 0.35 * unit(rub))
 
 
 def _digging(params: Params, n: int, rng: Rng) -> FloatArray:
-    """The blade cuts in and grates, the load is lifted, and the earth is thrown and patters down."""
+    """The blade grates into gritty soil, levers the load loose, and the earth is thrown down with thuds."""
     strokes, coarse = round(params["strokes"]), params["coarse"]
-    total = np.zeros(samples(strokes * params["period"] + 0.8))
+    total = np.zeros(samples(strokes * params["period"] + 0.6))
     blade = params["blade"] * np.array([1.0, 1.7, 2.4, 3.6])
     for stroke in range(strokes):
-        at, cut = stroke * params["period"] * rng.uniform(0.97, 1.03), rng.uniform(0.2, 0.38)
-        push = _earth(rng, cut, coarse)
-        push *= curve(push.size, [(0, 0.2), (0.15, 1), (0.6, 0.6), (1, 0)])
-        rubbed = resonated(push, [(float(hertz), 0.1 * float(hertz), 0.5) for hertz in blade])
-        thump = darkening(samples(0.3), rng, [(50, 0.8, 0.2), (100, 1, 0.15), (200, 0.7, 0.1)], 0.004)
-        heap = _earth(rng, rng.uniform(0.35, 0.6), 0.7 * coarse)
-        heap *= curve(heap.size, [(0, 0), (0.12, 1), (0.4, 0.4), (1, 0)])
-        place(total, push + params["steel"] * unit(rubbed) * curve(push.size, [(0, 1), (1, 0)]), samples(at))
-        place(total, thump, samples(at), 0.6)
-        place(total, heap, samples(at + cut + params["lift"] * params["period"]), rng.uniform(0.4, 0.8))
-    return event(on_location(total, rng, 0.006), n, 0.003, 0.15)
+        at, cut = stroke * params["period"] * rng.uniform(0.97, 1.03), rng.uniform(0.35, 0.55)
+        size = samples(cut)
+        speed = curve(size, [(0, 0.0), (0.12, 0.6), (0.35, 1), (0.7, 0.7), (1, 0)]) * (
+            0.6 + 0.4 * walk(size, rng, 12.0)
+        )
+        push = _soil(rng, speed, coarse)
+        rubbed = resonated(push, [(float(hertz), 0.08 * float(hertz), 0.5) for hertz in blade])
+        place(total, push + params["steel"] * unit(rubbed) * speed, samples(at))
+        pry = samples(rng.uniform(0.2, 0.3))
+        loose = _soil(rng, curve(pry, [(0, 0), (0.4, 0.8), (1, 0)]), 0.5 * coarse)
+        place(total, loose, samples(at + cut), 0.35)
+        thrown = at + cut + params["lift"] * params["period"]
+        for clod in range(int(rng.integers(2, 5))):
+            soft = [
+                (50.0, 0.7, 0.16),
+                (100.0, 1.0, 0.13),
+                (200.0, 0.8, 0.1),
+                (400.0, 0.4, 0.08),
+                (800.0, 0.2, 0.05),
+            ]
+            thud = darkening(samples(0.25), rng, soft, 0.008)
+            place(total, thud, samples(thrown + (clod > 0) * rng.uniform(0.02, 0.15)), rng.uniform(0.2, 0.6))
+        heap = samples(rng.uniform(0.35, 0.6))
+        patter = _soil(rng, curve(heap, [(0, 0.1), (0.15, 1), (0.45, 0.35), (1, 0)]), coarse)
+        place(total, patter, samples(thrown), rng.uniform(0.4, 0.7))
+    return event(on_location(total, rng, 0.006), n, 0.01, 0.15)
 
 
 def _paper(params: Params, n: int, rng: Rng) -> FloatArray:
-    """A page is turned or a sheet handled: a swish of air, and facets that snap over by a power law."""
-    size, turns = samples(params["seconds"]), round(params["turns"])
-    stroke = np.abs(np.sin(np.pi * np.linspace(0, turns, size))) ** 1.5 * (0.6 + 0.4 * walk(size, rng, 7.0))
-    facets = rung(rng, 1100, 9000, (0.0015, 0.006), 4, 30)
-    snaps = unit(sparse(size, rng, params["snaps"] * stroke.clip(0.02), facets, 1.5))
-    swish = shaped(size, rng, [(300, -22), (1500, -4), (4000, 0), (9000, -4), (18_000, -18)])
-    swish *= stroke**1.5 * (0.5 + walk(size, rng, 90.0, 0, 1))
-    flap = band(size, rng, 180, 900, 9.0) * stroke**3 * walk(size, rng, 25.0, 0, 1) ** 2
-    return event(snaps * (0.3 + stroke) + params["swish"] * swish + params["flap"] * flap, n, 0.01, 0.06)
+    """A sheet is handled or a page is turned: facets snap over in dense bursts, over a swish."""
+    size, moves = samples(params["seconds"]), round(params["moves"])
+    stroke = np.zeros(size)
+    for move in range(moves):
+        long = samples(params["seconds"] / moves * rng.uniform(0.7, 1.2))
+        start = int(size * (move + rng.uniform(0, 0.25)) / moves)
+        shape = np.sin(np.pi * np.linspace(0, 1, long) ** rng.uniform(0.6, 1.4))
+        place(stroke, shape * rng.uniform(0.5, 1.0), min(start, max(0, size - long)))
+    stroke = stroke.clip(0, 1) * (0.7 + 0.3 * walk(size, rng, 7.0)) + 0.08
+    facets = []
+    for seconds in np.geomspace(0.001, 0.01, 28):  # the larger a facet, the longer and lower it clicks
+        grain, low = samples(1.2 * seconds), 3300.0 * (0.003 / seconds) ** 0.25 * rng.uniform(0.8, 1.25)
+        hertz = low * 2.2 ** rng.uniform(-0.3, 1.2, 5)
+        ring = modes(grain, hertz, seconds * rng.uniform(0.4, 1.0, 5), rng.uniform(0.3, 1.0, 5), rng)
+        snap = band(grain, rng, low, 2.5 * low, 9.0) * decay(grain, seconds, 0.0001)
+        facets.append(faded(0.5 * unit(ring) + unit(snap), 0.0001, 0.0005))
+    snaps = unit(sparse(size, rng, params["snaps"] * stroke, facets, 2.5) * (0.5 + stroke))
+    swish = shaped(size, rng, [(400, -22), (1500, -7), (4000, 0), (9000, -2), (18_000, -14)])
+    swish *= stroke * (0.6 + walk(size, rng, 30.0, 0, 1)) * (0.5 + walk(size, rng, 220.0, 0, 1))
+    flap = band(size, rng, 250, 1100, 9.0) * stroke**3 * walk(size, rng, 25.0, 0, 1) ** 2
+    sheet = highpass(snaps + params["swish"] * swish, 700.0)
+    return event(sheet + params["flap"] * flap, n, 0.005, 0.04)
 
 
 def _bow(params: Params, n: int, rng: Rng) -> FloatArray:
@@ -155,15 +207,17 @@ MODELS = (
         "hand.stone",
         "stone_hit",
         "event",
-        "Modal synthesis: a short contact, stone modes damped in 15–60 ms, the pick's own ring, chips.",
+        "A blow on modes damped within 10–40 ms (stone: van den Doel 2001), crushed grains, falling grit.",
         drawn(
             blows=(1.6, 5.4),
             rate=(0.9, 1.6),
-            stone=(900, 2200),
-            pick=(1500, 3200),
-            steel=(0.05, 0.5),
-            chips=(10, 60),
-            pit=(0.05, 0.3),
+            stone=(650, 1200),
+            pick=(1800, 3200),
+            steel=(0.0, 0.12),
+            crush=(0.5, 1.2),
+            thud=(0.6, 1.4),
+            chips=(20, 90),
+            pit=(0.05, 0.25),
         ),
         _stone,
         (0.3, 1.2),
@@ -178,7 +232,7 @@ MODELS = (
             period=(1.3, 2.0),
             coarse=(0.1, 0.7),
             blade=(700, 1500),
-            steel=(0.1, 0.4),
+            steel=(0.3, 0.9),
             lift=(0.15, 0.35),
         ),
         _digging,
@@ -189,9 +243,9 @@ MODELS = (
         "paper_rustle",
         "event",
         "Crumpling: facets snap over, energies by a power law (Houle & Sethna 1996), over swishing air.",
-        drawn(seconds=(0.5, 1.6), turns=(0.6, 3.4), snaps=(250, 700), swish=(0.3, 0.8), flap=(0.0, 0.6)),
+        drawn(seconds=(0.7, 2.4), moves=(0.6, 4.4), snaps=(600, 1500), swish=(0.4, 0.9), flap=(0.0, 0.3)),
         _paper,
-        (0.4, 2.0),
+        (0.2, 1.2),
     ),
     SoundModel(
         "hand.bow",

@@ -5,19 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from ssv2a.soundbank.dsp import (
+    OPEN_AIR,
     Rng,
     Signal,
-    band,
-    cloud,
-    convolved,
-    decay,
     drawn,
     filtered,
-    impulses,
-    modes,
     phase,
     resonated,
-    samples,
+    reverberated,
     shaped,
     stereo,
     texture,
@@ -25,25 +20,33 @@ from ssv2a.soundbank.dsp import (
     walk,
 )
 from ssv2a.soundbank.model import Params, SoundModel
+from ssv2a.soundbank.models.mechanisms import turned, turns_of
 from ssv2a.types import SAMPLE_RATE, FloatArray
 
 
 def _harmonics(rng: Rng, f0: Signal, count: int, slope: float) -> Signal:
-    """A machine's tone: harmonics of random strength falling by a power, each a little unsteady."""
-    phi = phase(f0)
-    total = np.zeros(f0.size)
-    for k in range(1, count + 1):
-        total += k**-slope * rng.uniform(0.3, 1.0) * np.sin(k * phi + rng.uniform(0, 6.28))
-    return unit(total)
+    """A machine's tone: harmonics of random strength falling by a power, unit RMS."""
+    gains = np.arange(1.0, count + 1) ** -slope * rng.uniform(0.3, 1.0, count)
+    return turned(turns_of(f0, rng), gains, rng)
 
 
 def _fan(params: Params, n: int, rng: Rng) -> FloatArray:
-    """Slow blades: broadband air noise gently pulsed by the blade rate, the motor's 100 or 120 Hz hum."""
-    air = shaped(n, rng, [(40, -12), (120, 0), (400, -3), (1200, -8), (4000, -22), (12_000, -46)])
-    mains = 100.0 if params["mains"] < 0.5 else 120.0
-    hum = _harmonics(rng, np.full(n, mains), 6, 1.3)
-    blades = 1 + 0.12 * np.sin(phase(params["blade_hz"] * (1 + 0.005 * walk(n, rng, 0.5))))
-    return texture(air * blades * (1 + 0.04 * walk(n, rng, 1.0)) + params["hum"] * hum)
+    """Slow blades: dull air noise and a soft tone chopped by each blade, the hum of the motor."""
+    turns = turns_of(params["turn_hz"] * (1 + 0.006 * walk(n, rng, 0.4)), rng)
+    blades = round(params["blades"])
+    air = shaped(n, rng, [(60, -24), (150, -9), (300, 0), (800, -3), (1500, -10), (3000, -19), (8000, -36)])
+    chop = 1 + params["chop"] * (np.sin(2 * np.pi * blades * turns) + 0.25 * np.sin(2 * np.pi * turns))
+    passing = turned(
+        turns,
+        [0.12 * (k % blades != 0) + (k % blades == 0) / (k / blades) for k in range(1, 4 * blades + 1)],
+        rng,
+    )
+    mains = 50.0 if params["mains"] < 0.5 else 60.0
+    gains = np.array([0.1, 1.0, 0.05, 0.6, 0.03, 0.35, 0.03, 0.2, 0.0, 0.12, 0.0, 0.08])
+    hum = turned(
+        turns_of(mains * (1 + 0.004 * walk(n, rng, 0.4)), rng), gains * rng.uniform(0.5, 1.0, gains.size), rng
+    )
+    return texture(air * chop + params["tone"] * passing + params["hum"] * hum)
 
 
 def _vacuum(params: Params, n: int, rng: Rng) -> FloatArray:
@@ -59,22 +62,50 @@ def _vacuum(params: Params, n: int, rng: Rng) -> FloatArray:
 
 
 def _hair_dryer(params: Params, n: int, rng: Rng) -> FloatArray:
-    """Small fast fan in a tube: hot air's noise around 1–3 kHz and a thin motor tone."""
-    spin = params["spin_hz"] * (1 + 0.004 * walk(n, rng, 0.8))
-    tone = _harmonics(rng, spin, 12, 0.7)
-    air = shaped(n, rng, [(80, -20), (300, -6), (900, 0), (2500, 0), (5000, -6), (14_000, -20)])
-    tube = resonated(air, [(params["tube"], 250.0, 1.0), (2.3 * params["tube"], 400.0, 0.7)])
-    return texture((air + unit(tube)) * (1 + 0.04 * walk(n, rng, 3.0)) + params["tone"] * tone)
+    """Small fast fan in a tube: steady air around 1–3 kHz, the blades' tone; a tiled room."""
+    turns = turns_of(params["spin_hz"] * (1 + 0.002 * walk(n, rng, 0.6) + 0.001 * walk(n, rng, 9.0)), rng)
+    blades = round(params["blades"])
+    order = np.arange(1, 3 * blades + 1)
+    gains = 0.3 * rng.uniform(0.2, 1.0, order.size) / order**0.6
+    gains[[blades - 1, 2 * blades - 1]] += (0.5, 0.2)
+    gains[[0, 1]] += rng.uniform(0.2, 0.5, 2)
+    hiss = [(60, -40), (200, -22), (500, -9), (1000, -1), (2000, 0), (3500, -3), (7000, -12), (20_000, -32)]
+    air = shaped(n, rng, hiss)
+    tube = resonated(air, [(params["tube"], 300.0, 1.0), (2.1 * params["tube"], 600.0, 0.8)])
+    dryer = air + 0.8 * unit(tube) + params["tone"] * turned(turns, gains, rng)
+    return texture(reverberated(dryer, rng, 0.45, params["tiles"], 6000.0))
+
+
+def _pulls(n: int, rng: Rng) -> tuple[Signal, Signal]:
+    """A drill's speed and load [n], 0..1: the trigger is pulled, the bit bites, comes free, and is let go."""
+    edges, speeds, loads, at = [-99.0], [0.0], [0.0], -rng.uniform(0, 2.0)
+    while at < n / SAMPLE_RATE + 1:
+        bite, hold = rng.uniform(0.15, 0.4), rng.uniform(0.9, 2.6)
+        loaded = at + 0.12 + bite + np.array([0.0, 0.15, hold, hold + 0.1])
+        stop = loaded[-1] + rng.uniform(0.05, 0.3)
+        edges += [at, at + 0.12, *loaded, stop, stop + 0.3]
+        speeds += [0.0, 1.0, 1.0, 0.8, 0.72, 1.0, 1.0, 0.0]
+        loads += [0.0, 0.0, 0.0, 1.0, rng.uniform(0.7, 1.0), 0.0, 0.0, 0.0]
+        at = stop + 0.3 + rng.uniform(0.05, 0.35)
+    t = np.arange(n) / SAMPLE_RATE
+    return np.interp(t, edges, speeds), np.interp(t, edges, loads)
 
 
 def _drill(params: Params, n: int, rng: Rng) -> FloatArray:
-    """Geared universal motor: a row of gear-mesh harmonics whose pitch sags under load, with chatter."""
-    load = np.clip(0.3 + walk(n, rng, 0.5), 0, 1)
-    spin = params["spin_hz"] * (1 - 0.1 * load) * (1 + 0.02 * walk(n, rng, 40.0))
-    mesh = _harmonics(rng, spin, 24, 0.5)
-    rough = band(n, rng, 800, 6000, 9.0) * (1 + 0.5 * np.sin(phase(spin * 0.25)))
-    chatter = (0.25 + load) * rough * params["chatter"]
-    return texture(mesh * (1 + 0.25 * walk(n, rng, 35.0)) + chatter)
+    """Universal motor with gears: it sags as the bit bites; teeth rattle, the bit's lips chatter."""
+    speed, load = _pulls(n, rng)
+    shake = 1 + 0.012 * walk(n, rng, 60.0) + 0.05 * load * walk(n, rng, 14.0)
+    turns = turns_of(params["spin_hz"] * speed * shake, rng)
+    order, pinion = np.arange(1, 25), round(params["pinion"])
+    beside = (order + 1) % pinion - 1  # harmonics from the next one of the pinion's teeth
+    gains = rng.uniform(0.1, 0.5, 24) / order**0.3 + np.exp(-(beside**2)) / order**0.5
+    mesh = turned(turns, gains * np.minimum(1, order / 3), rng)
+    bit = 0.5 + 0.5 * np.sin(2 * np.pi * turns / params["gear"] * 2)  # two lips cut in each turn of the bit
+    rough = shaped(n, rng, [(150, -14), (500, -5), (1500, 0), (4500, 0), (9000, -7), (18_000, -22)])
+    grit = rough * (0.35 + 0.65 * load * (0.6 + 0.4 * bit) * (1 + 0.5 * walk(n, rng, 90.0))) * speed**1.5
+    whine = mesh * speed**1.2 * (1 + 0.35 * walk(n, rng, 50.0)) * (1 - 0.2 * load * bit)
+    air = 0.006 * shaped(n, rng, OPEN_AIR)
+    return texture(whine + params["chatter"] * grit + air)
 
 
 def _saw(params: Params, n: int, rng: Rng) -> FloatArray:
@@ -94,54 +125,6 @@ def _saw(params: Params, n: int, rng: Rng) -> FloatArray:
     return texture(cut * push + filtered(cut, [(600, -4), (2500, 1), (24_000, 1)]) * pull + 0.01 * air)
 
 
-def _machinery(params: Params, n: int, rng: Rng) -> FloatArray:
-    """A cycle of clanks, puffs and gear whir over a motor's hum: the same each turn, a little loose."""
-    period = 1 / params["cycle_hz"]
-    starts = np.arange(-1.0, n / SAMPLE_RATE / period + 1) * period
-    total = np.zeros(n)
-    for _ in range(round(params["parts"])):
-        size = samples(0.25)
-        clank = modes(
-            size, rng.uniform(150, 3500, 10), rng.uniform(0.04, 0.22, 10), rng.uniform(0.2, 1, 10), rng
-        )
-        clank += 0.5 * band(size, rng, 300, 5000, 6.0) * decay(size, rng.uniform(0.02, 0.1))
-        loose = rng.uniform(0, period) + 0.004 * rng.standard_normal(starts.size)
-        times = np.asarray((starts + loose) * SAMPLE_RATE, dtype=np.float64)
-        total += rng.uniform(0.3, 1.0) * cloud(n, rng, times, rng.uniform(0.7, 1, times.size), [clank])
-    whir = _harmonics(rng, params["gear_hz"] * (1 + 0.01 * walk(n, rng, 1.0)), 10, 0.8)
-    hum = shaped(n, rng, [(40, -6), (100, 0), (400, -6), (1500, -12), (6000, -30)])
-    return texture(unit(total) + params["whir"] * whir + params["hum"] * hum)
-
-
-def _washing(params: Params, n: int, rng: Rng) -> FloatArray:
-    """Drum turns about once a second: sloshing water and thuds of laundry over the motor's hum."""
-    turn = phase(np.full(n, params["drum_hz"]))
-    slosh = band(n, rng, 200, 1500, 9.0) * (0.5 + 0.5 * np.sin(turn + 0.6 * walk(n, rng, 1.0))) ** 2
-    times = (
-        (np.arange(0, n / SAMPLE_RATE * params["drum_hz"]) + 0.1 * rng.uniform(-1, 1))
-        / params["drum_hz"]
-        * SAMPLE_RATE
-    )
-    thud = decay(samples(0.25), 0.22, 0.01) * band(samples(0.25), rng, 50, 220, 12.0)
-    thuds = convolved(impulses(n, times, rng.uniform(0.4, 1, times.size)), thud)
-    hum = _harmonics(rng, params["motor_hz"] * (1 + 0.01 * walk(n, rng, 0.6)), 14, 0.8)
-    return texture(slosh + 1.2 * unit(thuds) + params["hum"] * hum)
-
-
-def _printer(params: Params, n: int, rng: Rng) -> FloatArray:
-    """Carriage runs to and fro: a stepper's whirr that changes pitch at each turn, clunks and paper feed."""
-    turn = np.cumsum(params["pass_hz"] * (1 + 0.03 * walk(n, rng, 0.5))) / SAMPLE_RATE
-    speed = np.abs(np.sin(np.pi * turn)) ** 0.25
-    motor = _harmonics(rng, params["step_hz"] * (0.5 + 0.5 * speed), 16, 0.5) * speed
-    slide = shaped(n, rng, [(300, -14), (1500, 0), (5000, -2), (12_000, -18)]) * speed
-    ends = np.flatnonzero(np.diff(np.floor(turn)) > 0).astype(np.float64)
-    clunk = modes(
-        samples(0.09), rng.uniform(200, 2800, 9), rng.uniform(0.02, 0.08, 9), rng.uniform(0.3, 1, 9), rng
-    )
-    clunks = cloud(n, rng, ends, rng.uniform(0.6, 1, ends.size), [clunk])
-    return texture(0.6 * motor + params["slide"] * slide + 1.5 * unit(clunks) * 0.5)
-
-
 def _room(params: Params, n: int, rng: Rng) -> FloatArray:
     """Quiet room: air and distant town as falling noise, a trace of mains hum."""
 
@@ -159,8 +142,15 @@ MODELS = (
         "machine.fan",
         "fan_hum",
         "texture",
-        "Air noise pulsed by the blade rate, hum at twice the mains frequency.",
-        drawn(mains=(0, 1), hum=(0.1, 0.5), blade_hz=(15, 40)),
+        "Dull air noise chopped by the blades, their tone, and a strong hum at twice the mains frequency.",
+        drawn(
+            mains=(0, 1),
+            hum=(1.7, 3.0),
+            turn_hz=(14, 24),
+            blades=(2.6, 5.4),
+            chop=(0.08, 0.2),
+            tone=(0.15, 0.4),
+        ),
         _fan,
     ),
     SoundModel(
@@ -175,16 +165,16 @@ MODELS = (
         "machine.hair_dryer",
         "hair_dryer",
         "texture",
-        "A small axial fan in a tube: turbulent noise of 1–3 kHz with a thin blade tone.",
-        drawn(spin_hz=(180, 340), tube=(700, 1300), tone=(0.4, 1.0)),
+        "Axial fan in a tube open at both ends (c/2L ≈ 1 kHz): turbulent noise of 1–3 kHz, blade tone.",
+        drawn(spin_hz=(190, 290), blades=(4.6, 9.4), tube=(850, 1150), tone=(0.12, 0.25), tiles=(0.3, 0.5)),
         _hair_dryer,
     ),
     SoundModel(
         "machine.drill",
         "drill",
         "texture",
-        "Universal motor with gears: mesh harmonics that sag with the load's torque.",
-        drawn(spin_hz=(280, 560), chatter=(0.6, 1.4)),
+        "Universal motor with gears: mesh harmonics that sag under the torque; the bit's lips chatter.",
+        drawn(spin_hz=(380, 560), gear=(12, 18), pinion=(4.6, 7.4), chatter=(0.8, 1.5)),
         _drill,
     ),
     SoundModel(
@@ -194,30 +184,6 @@ MODELS = (
         "Teeth rip fibres, stroke by stroke; noise at the tooth rate through the board's modes.",
         drawn(strokes=(1.15, 1.6), teeth_hz=(100, 220), board=(300, 600), pull=(0.4, 0.8), wood=(0.4, 1.0)),
         _saw,
-    ),
-    SoundModel(
-        "machine.workshop",
-        "machinery",
-        "texture",
-        "A turning machine: the same impacts, puffs and gear noise every cycle, slightly loose.",
-        drawn(cycle_hz=(0.8, 2.5), parts=(3, 7), gear_hz=(80, 240), whir=(0.2, 0.6), hum=(0.3, 0.8)),
-        _machinery,
-    ),
-    SoundModel(
-        "machine.washing",
-        "washing_machine",
-        "texture",
-        "Drum at about one turn a second: lifted laundry falls, water sloshes, the motor hums.",
-        drawn(drum_hz=(0.7, 1.0), motor_hz=(70, 150), hum=(0.3, 0.8)),
-        _washing,
-    ),
-    SoundModel(
-        "machine.printer",
-        "printer",
-        "texture",
-        "Stepper motors: tones by step rate as the carriage runs to and fro, feeds and clunks.",
-        drawn(pass_hz=(0.8, 1.6), step_hz=(250, 520), slide=(0.2, 0.6)),
-        _printer,
     ),
     SoundModel(
         "machine.room",

@@ -12,12 +12,9 @@ from ssv2a.soundbank.dsp import (
     band,
     breath,
     curve,
-    decay,
     drawn,
     event,
-    faded,
     jitter,
-    modes,
     on_location,
     phase,
     place,
@@ -25,7 +22,6 @@ from ssv2a.soundbank.dsp import (
     reverberated,
     roughness,
     samples,
-    shaped,
     unit,
     voice,
     walk,
@@ -106,26 +102,6 @@ def _bleat(params: Params, n: int, rng: Rng) -> FloatArray:
     return event(reverberated(tone * shape, rng, 0.4, 0.15), n, 0.01, 0.08)
 
 
-def _neigh(params: Params, n: int, rng: Rng) -> FloatArray:
-    """Whinny of 1.3–2 s: a squeal of 1–1.7 kHz that sinks, shaken 9–13 times a second, ever more breath.
-
-    Towards the end the folds fall into half the rate (Briefer et al. 2015: two fundamental frequencies).
-    """
-    size = samples(params["seconds"])
-    shaken = curve(size, [(0, 0.1), (0.3, 0.3), (0.5, 0.8), (1, 1)])
-    rate = params["shake_hz"] * curve(size, [(0, 1.1), (1, 0.85)]) * (1 + 0.2 * walk(size, rng, 4.0))
-    shake = shaken * np.sin(phase(rate))
-    fall = curve(size, [(0, 0.75), (0.1, 0.95), (0.3, 1.02), (0.55, 0.95), (0.8, 0.75), (1, 0.5)])
-    f0 = params["f0"] * fall * (1 + 0.06 * shake) * jitter(size, rng, 0.03)
-    tract = [(1500.0, 150.0, 1.0), (2000.0, 200.0, 0.6), (3100.0, 400.0, 0.4), (800.0, 150.0, 0.4)]
-    call = unit(voice(f0, list(tract), 1.0, 8000.0))
-    call += params["low"] * shaken * unit(voice(0.5 * f0, list(tract), 1.0, 7000.0))
-    call += params["breath"] * (0.4 + 0.6 * shaken) * breath(0.25 * f0, rng, tract)
-    shape = curve(size, [(0, 0), (0.08, 0.6), (0.22, 1), (0.6, 0.8), (0.8, 0.4), (1, 0)])
-    far = reverberated(call * (1 + 0.4 * shake) * shape, rng, 0.5, 0.15)
-    return event(on_location(far, rng, 0.004, LEAVES), n, 0.01, 0.1)
-
-
 def _grunt(params: Params, n: int, rng: Rng) -> FloatArray:
     """Grunts of 0.12–0.3 s in a series: breath pulsed at 70–105 Hz through a snout of narrow formants."""
     count = int(rng.integers(4, 8))
@@ -147,8 +123,8 @@ def _grunt(params: Params, n: int, rng: Rng) -> FloatArray:
     return event(on_location(sty, rng, 0.004, LEAVES), n, 0.005, 0.05)
 
 
-def _roar(params: Params, n: int, rng: Rng) -> FloatArray:
-    """Roar or growl: heavy folds let breath through in rough pulses; a long throat; a second, shorter one."""
+def _growl(params: Params, n: int, rng: Rng) -> FloatArray:
+    """Growl: heavy folds let breath through in rough pulses; a long throat; a second, shorter one."""
     parts: list[Signal] = []
     throat = [(230.0, 70.0, 1.0), (480.0, 90.0, 0.8), (1050.0, 150.0, 0.5), (2300.0, 300.0, 0.2)]
     for share in (1.0, 0.6):
@@ -160,43 +136,6 @@ def _roar(params: Params, n: int, rng: Rng) -> FloatArray:
         parts += [call * shape, np.zeros(samples(0.2))]
     far = reverberated(np.concatenate(parts), rng, 0.8, 0.25, 2000.0)
     return event(on_location(far, rng, 0.004, LEAVES), n, 0.02, 0.2)
-
-
-def _howl(params: Params, n: int, rng: Rng) -> FloatArray:
-    """Howl: f0 leaps to 420–620 Hz, holds, breaks and sinks to half; few harmonics, the second strong."""
-    size = samples(params["seconds"])
-    leap = [(0, 0.6), (0.1, 0.85), (0.13, 1.0), (0.2, 1.05), (0.5, 1.0), (0.66, 0.92), (0.7, 0.8), (1, 0.55)]
-    f0 = params["f0"] * curve(size, leap) * (1 + 0.012 * walk(size, rng, 3.0)) * jitter(size, rng, 0.006)
-    phi, second = phase(f0), params["second"]
-    harmonics = (1.0, second, 0.6 * second, 0.4 * second, 0.2 * second)
-    tone = sum(gain * np.sin((k + 1) * phi) for k, gain in enumerate(harmonics))
-    airy = resonated(band(size, rng, 200, 3000), [(params["f0"], 100.0, 1.0), (2 * params["f0"], 150.0, 0.6)])
-    shape = curve(size, [(0, 0), (0.1, 0.6), (0.22, 1), (0.55, 0.9), (0.7, 0.4), (1, 0)])
-    call = np.concatenate([(tone + 0.05 * unit(airy)) * shape, np.zeros(samples(0.6))])
-    valley = reverberated(call, rng, 1.4, params["valley"], 2500.0)
-    return event(on_location(valley, rng, 0.003, LEAVES), n, 0.05, 0.5)
-
-
-def _hooves(params: Params, n: int, rng: Rng) -> FloatArray:
-    """Walk on a road, four beats a stride: each hoof a hollow clop near 1 kHz, a thud, and grit under it."""
-    strides = round(params["strides"])
-    total = np.zeros(samples(strides / params["rate"] + 0.5))
-    size, ratio = samples(0.16), np.array([1, 1.3, 1.7, 2.4])
-    grains = [(300, -8), (900, 0), (2000, -6), (6000, -26)]
-    clops = []
-    for _ in range(4):
-        hertz = params["hollow"] * rng.uniform(0.8, 1.2) * ratio
-        seconds = params["ring"] * np.array([0.035, 0.03, 0.028, 0.02])
-        cup = faded(modes(size, hertz, seconds, np.array([1, 0.8, 0.6, 0.4]), rng), 0.001, 0.02)
-        thud = band(size, rng, 70, 300, 9.0) * decay(size, 0.1, 0.006)
-        grit = shaped(size, rng, grains) * decay(size, 0.1, 0.01)
-        clops.append(unit(cup) + params["thud"] * unit(thud) + 0.4 * unit(grit))
-    for stride in range(strides):
-        for hoof, beat in enumerate((0.0, 0.25 - params["lilt"], 0.5, 0.75 - params["lilt"])):
-            at = (stride + beat + rng.normal(0, 0.013)) / params["rate"]
-            place(total, clops[hoof], samples(max(0.0, at)), rng.uniform(0.5, 1.0))
-    road = reverberated(total, rng, 0.5, params["street"], 4000.0)
-    return event(on_location(road, rng, 0.09), n, 0.001, 0.1)
 
 
 def _trumpeting(params: Params, n: int, rng: Rng) -> FloatArray:
@@ -285,16 +224,6 @@ MODELS = (
         (0.5, 2.0),
     ),
     SoundModel(
-        "mammal.horse",
-        "horse_neigh",
-        "event",
-        "Two fundamentals: a squeal above 1 kHz and half of it, shaken 9–13 times a second (Briefer et "
-        "al. 2015).",
-        drawn(f0=(1000, 1700), seconds=(1.3, 2.0), shake_hz=(9, 13), low=(0.2, 0.6), breath=(0.8, 1.2)),
-        _neigh,
-        (1.0, 3.0),
-    ),
-    SoundModel(
         "mammal.pig",
         "pig_grunt",
         "event",
@@ -305,31 +234,12 @@ MODELS = (
         (0.3, 1.2),
     ),
     SoundModel(
-        "mammal.lion",
-        "lion_roar",
-        "event",
-        "Square, flat folds pulse at 40–200 Hz with high airflow; rough, low formants of a long tract "
-        "(Titze et al. 2011).",
-        drawn(f0=(140, 210), seconds=(0.9, 1.8), tone=(0.2, 0.7)),
-        _roar,
-        (0.4, 2.0),
-    ),
-    SoundModel(
-        "mammal.wolf",
-        "wolf_howl",
-        "event",
-        "Few harmonics of f0 420–620 Hz: a leap, a long hold, a break and a fall (Theberge & Falls 1967).",
-        drawn(f0=(420, 620), seconds=(1.4, 2.4), second=(0.35, 0.5), valley=(0.2, 0.5)),
-        _howl,
-        (0.4, 1.5),
-    ),
-    SoundModel(
         "mammal.bear",
         "bear_growl",
         "event",
         "Slow heavy folds let breath through in rough pulses of 45–75 Hz, formants of a long tract.",
         drawn(f0=(45, 75), seconds=(0.7, 1.3), tone=(0.2, 0.6)),
-        _roar,
+        _growl,
         (0.4, 2.0),
     ),
     SoundModel(
@@ -340,22 +250,5 @@ MODELS = (
         drawn(f0=(320, 540), seconds=(0.8, 1.8), rough=(0.02, 0.06)),
         _trumpeting,
         (0.6, 2.5),
-    ),
-    SoundModel(
-        "mammal.hooves",
-        "horse_hooves",
-        "event",
-        "Four beats a stride at a walk; each hoof a hollow cup mode near 1 kHz, ground thud and grit.",
-        drawn(
-            strides=(4.6, 8.0),
-            rate=(0.9, 1.3),
-            lilt=(0.0, 0.03),
-            hollow=(650, 1100),
-            ring=(1.0, 1.6),
-            thud=(0.2, 0.6),
-            street=(0.2, 0.5),
-        ),
-        _hooves,
-        (0.1, 0.4),
     ),
 )

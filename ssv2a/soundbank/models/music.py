@@ -1,4 +1,4 @@
-"""Instruments: strings plucked, struck and bowed, air columns blown."""
+"""Instruments: strings plucked and bowed, air columns blown."""
 
 from __future__ import annotations
 
@@ -10,11 +10,8 @@ from ssv2a.soundbank.dsp import (
     Signal,
     band,
     curve,
-    decay,
     drawn,
     event,
-    faded,
-    modes,
     phase,
     place,
     resonated,
@@ -62,18 +59,6 @@ def _guitar(params: Params, n: int, rng: Rng) -> FloatArray:
     return event(reverberated(total + 0.8 * body, rng, 0.5, 0.12, 5000.0), n, 0.001, 0.3)
 
 
-def _hammered(f0: float, seconds: float, rng: Rng) -> Signal:
-    """Piano tone: stiff string, partials k·f0·√(1 + B·k²), two strings just apart, high ones die sooner."""
-    k = np.arange(1.0, min(24.0, 8000 / f0) + 1)
-    hertz = k * f0 * np.sqrt(1 + 0.0004 * (f0 / 261.0) ** 1.2 * k * k)
-    gains = np.abs(np.sin(np.pi * k / 8)) * k**-1.1 * np.exp(-k * f0 / 4500)
-    fade = 6.908 / (0.8 + 0.5 * k * (f0 / 261.0) ** 0.5)
-    pair = np.concatenate([hertz, 1.0006 * hertz])
-    tone = modes(samples(seconds), pair, np.tile(fade, 2), np.concatenate([gains, 0.8 * gains]), rng)
-    place(tone, band(samples(0.05), rng, 80, 1200, 9.0) * decay(samples(0.05), 0.04), 0, 0.12)
-    return faded(tone, 0.002, 0.08)
-
-
 def _melody(params: Params, rng: Rng, notes: int) -> list[float]:
     """Pitches in Hz of a random walk on a major scale."""
     step, pitches = int(rng.integers(len(_MAJOR))), []
@@ -81,19 +66,6 @@ def _melody(params: Params, rng: Rng, notes: int) -> list[float]:
         step = int(np.clip(step + rng.integers(-2, 3), 0, len(_MAJOR) - 1))
         pitches.append(params["tonic"] * 2 ** (_MAJOR[step] / 12))
     return pitches
-
-
-def _piano(params: Params, n: int, rng: Rng) -> FloatArray:
-    """Hammered stiff strings: a few melody notes over a bass, on the soundboard of a room."""
-    notes = round(params["notes"])
-    total = np.zeros(samples(notes * params["beat"] + 2.0))
-    for index, f0 in enumerate(_melody(params, rng, notes)):
-        at = samples(index * params["beat"])
-        place(total, _hammered(f0, 1.8, rng), at, rng.uniform(0.7, 1.0))
-        if index % 4 == 0:
-            place(total, _hammered(f0 / 4, 2.0, rng), at, 0.8)
-            place(total, _hammered(f0 / 2 * 1.498, 1.8, rng), at, 0.6)
-    return event(reverberated(total, rng, 0.9, 0.2, 4000.0), n, 0.001, 0.3)
 
 
 def _sustained(
@@ -159,11 +131,39 @@ def _flute(params: Params, n: int, rng: Rng) -> FloatArray:
     )
 
 
-def _trumpet(params: Params, n: int, rng: Rng) -> FloatArray:
-    """Lip reed into a bell: bright row of harmonics with a formant near 1.2–2 kHz."""
-    return event(
-        _sustained(params, rng, [(1250.0, 900.0, 1.0), (2400.0, 1500.0, 0.5)], 1.5, 0.004, 0.02), n, 0.01, 0.2
+def _brass(pitch: float, seconds: float, params: Params, rng: Rng) -> Signal:
+    """One note of a trumpet [n]: the louder, the brighter; tongued, flat at first, vibrato when long."""
+    size = samples(seconds)
+    t = np.arange(size) / SAMPLE_RATE
+    level = np.interp(
+        t, [0, 0.03, 0.08, min(0.2, 0.5 * seconds), seconds - 0.09, seconds], [0, 0.7, 1.0, 0.85, 0.9, 0]
     )
+    level = level * (1 + 0.03 * walk(size, rng, 9.0))
+    shake = np.sin(phase(params["vibrato_hz"] * (1 + 0.06 * walk(size, rng, 2.0)))) * np.clip(
+        2 * t - 0.6, 0, 1
+    )
+    bend = 1 - 0.025 * np.exp(-t / 0.02) - 0.01 * np.clip((t - seconds + 0.05) / 0.05, 0, 1)
+    f0 = pitch * bend * (1 + 0.006 * shake) * (1 + 0.0015 * walk(size, rng, 25.0))
+    bell = [(1250.0, 900.0, 1.0), (2400.0, 1500.0, 0.5)]
+    soft, loud = unit(voice(f0, bell, 7.0, 5000.0)), unit(voice(f0, bell, 1.5, 10_000.0))
+    blare = (level * (1 + 0.15 * shake)).clip(0, 1.2) ** 2 * params[
+        "blare"
+    ]  # steepening of the wave in the bore
+    tongue = band(size, rng, 500, 5000, 6.0) * (0.25 * np.exp(-t / 0.012) + 0.012)
+    return np.asarray(((1 - 0.75 * blare) * soft + blare * loud + tongue) * level, dtype=np.float64)
+
+
+def _trumpet(params: Params, n: int, rng: Rng) -> FloatArray:
+    """Lip reed into a bell: harmonics that grow with loudness, a call on the notes of a chord."""
+    pitches = _melody(params, rng, round(params["notes"]))
+    beats = [*rng.choice((1.0, 1.0, 1.5, 2.0), len(pitches) - 1), 2.5]
+    total = np.zeros(samples(sum(beats) * params["beat"] + 1.0))
+    at = 0.0
+    for pitch, held in zip(pitches, beats, strict=True):
+        note = _brass(pitch, held * params["beat"] * rng.uniform(0.9, 1.0), params, rng)
+        place(total, note, samples(at + abs(rng.normal(0, 0.006))), rng.uniform(0.8, 1.0))
+        at += held * params["beat"]
+    return event(reverberated(total, rng, 1.2, 0.25, 4500.0), n, 0.003, 0.2)
 
 
 MODELS = (
@@ -174,15 +174,6 @@ MODELS = (
         "Plucked strings by Karplus & Strong (1983) through the body's air and plate modes.",
         drawn(e2=(82, 110), chords=(1.6, 5.4), beat=(0.5, 1.0), strum=(0.01, 0.03), bright=(0.12, 0.4)),
         _guitar,
-        (0.0, 0.5),
-    ),
-    SoundModel(
-        "music.piano",
-        "piano",
-        "event",
-        "Stiff strings, f(k) = k·f0·√(1 + B·k²), hammered; a soundboard (Fletcher & Rossing 1998).",
-        drawn(tonic=(220, 440), notes=(4, 10), beat=(0.25, 0.6)),
-        _piano,
         (0.0, 0.5),
     ),
     SoundModel(
@@ -209,7 +200,7 @@ MODELS = (
         "trumpet",
         "event",
         "Lip reed into a bell: brightness grows with level; formant near 1.2–2 kHz (Risset & Mathews 1969).",
-        drawn(tonic=(230, 470), notes=(3, 8), beat=(0.25, 0.7), vibrato_hz=(4.5, 5.5)),
+        drawn(tonic=(230, 350), notes=(4, 8), beat=(0.28, 0.5), vibrato_hz=(4.6, 5.6), blare=(0.65, 1.0)),
         _trumpet,
         (0.2, 1.0),
     ),

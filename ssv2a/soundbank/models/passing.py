@@ -8,8 +8,10 @@ from ssv2a.soundbank.dsp import (
     Rng,
     Signal,
     band,
+    body,
     cloud,
     convolved,
+    crossings,
     decay,
     drawn,
     event,
@@ -18,6 +20,7 @@ from ssv2a.soundbank.dsp import (
     modes,
     passed,
     phase,
+    place,
     resonated,
     samples,
     scattered,
@@ -29,6 +32,7 @@ from ssv2a.soundbank.dsp import (
 )
 from ssv2a.soundbank.model import Params, SoundModel
 from ssv2a.soundbank.models.engines import CAR, engine
+from ssv2a.soundbank.models.impacts import peaked
 from ssv2a.types import SAMPLE_RATE, FloatArray
 
 
@@ -105,18 +109,34 @@ def _train(params: Params, n: int, rng: Rng) -> FloatArray:
 
 
 def _bicycle(params: Params, n: int, rng: Rng) -> FloatArray:
-    """Freewheel pawls clicking at wheel turns × teeth, over chain and tyre noise."""
-    wheel = params["wheel_hz"] * (1 + 0.15 * walk(n, rng, 0.3))
-    turns = np.cumsum(wheel * params["teeth"]) / SAMPLE_RATE
-    steps = np.flatnonzero(np.diff(np.floor(turns)) > 0).astype(np.float64)
-    size = samples(0.012)
-    pawls = [
-        modes(size, rng.uniform(2200, 9000, 6), rng.uniform(0.003, 0.012, 6), rng.uniform(0.3, 1, 6), rng)
-        for _ in range(3)
-    ]
-    clicks = cloud(n, rng, steps, rng.uniform(0.6, 1.0, steps.size), pawls)
-    tyre = shaped(n, rng, [(80, -12), (300, -3), (1200, 0), (4000, -10), (14_000, -30)])
-    return texture(unit(clicks) + params["tyre"] * tyre * (1 + 0.2 * walk(n, rng, 3.0)))
+    """Coasting, the freewheel's pawls tick at wheel turns × teeth; pedalling, the chain runs."""
+    wheel = params["wheel_hz"] * (1 + 0.25 * walk(n, rng, 0.25))
+    coasting = 1 / (1 + np.exp(-8 * (walk(n, rng, 0.35) + 0.5)))
+    pawls = [_hub(rng) for _ in range(3)]
+    ticks = _ticks(wheel * round(params["teeth"]), rng)
+    level = coasting[ticks.astype(np.int64)] * np.resize([1.0, 0.7, 0.85], ticks.size)
+    clicks = cloud(n, rng, ticks, level * rng.uniform(0.7, 1.2, ticks.size), pawls)
+    links = _ticks(wheel * params["gear"], rng)
+    pulled = (1 - coasting[links.astype(np.int64)]) * rng.uniform(0.3, 1.0, links.size)
+    chain = cloud(n, rng, links, pulled, [lowpass(pawl, 5000.0) for pawl in pawls])
+    tyre = shaped(n, rng, [(80, -14), (250, -4), (700, 0), (2000, -8), (6000, -22), (14_000, -40)])
+    rolling = tyre * (1 + 0.25 * walk(n, rng, 3.0) + 0.15 * walk(n, rng, 12.0))
+    return texture(unit(clicks + params["chain"] * chain) + params["tyre"] * rolling)
+
+
+def _ticks(rate: Signal, rng: Rng) -> Signal:
+    """Times in samples, each a little early or late, of something that happens `rate` times a second."""
+    times = crossings(np.cumsum(rate) / SAMPLE_RATE + rng.uniform())
+    times = times + rng.normal(0, 0.02, times.size) * SAMPLE_RATE / rate[times.astype(np.int64)]
+    return np.asarray(np.clip(times, 0, rate.size - 1), dtype=np.float64)
+
+
+def _hub(rng: Rng) -> Signal:
+    """A pawl drops into the next tooth: a click of 4 ms, and the hub's shell rings for 20 ms."""
+    ring = peaked(modes(samples(0.03), *body(rng, 2000, 9000, 7, 0.02, 0.3, 0.0), rng))
+    touch = band(samples(0.006), rng, 2500, 9000, 6.0) * decay(samples(0.006), 0.004, 0.0002)
+    place(ring, peaked(touch), 0, 0.8)
+    return ring
 
 
 def _rolling(params: Params, n: int, rng: Rng) -> FloatArray:
@@ -186,8 +206,8 @@ MODELS = (
         "passing.bicycle",
         "bicycle_ride",
         "texture",
-        "Freewheel pawls click at wheel turns × ratchet teeth, ringing modes of the hub.",
-        drawn(wheel_hz=(0.8, 2.4), teeth=(16, 30), tyre=(0.1, 0.4)),
+        "Freewheel pawls tick at wheel turns × ratchet teeth and ring the hub; chain and tyres.",
+        drawn(wheel_hz=(0.9, 1.4), teeth=(16, 20), gear=(32, 42), chain=(0.2, 0.5), tyre=(0.25, 0.45)),
         _bicycle,
     ),
     SoundModel(
@@ -195,7 +215,7 @@ MODELS = (
         "skateboard_roll",
         "texture",
         "Rough rolling contact: noise with the deck's resonances, and impacts at the slabs' joints by speed.",
-        drawn(speed=(2, 5), slab=(1.0, 2.5), clack=(0.7, 1.1), deck=(0.5, 1.5)),
+        drawn(speed=(2, 4), slab=(1.6, 3.0), clack=(0.5, 1.0), deck=(0.4, 1.2)),
         _rolling,
     ),
 )

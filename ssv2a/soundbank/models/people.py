@@ -5,19 +5,18 @@ from __future__ import annotations
 import numpy as np
 
 from ssv2a.soundbank.dsp import (
-    Formant,
     Rng,
     Signal,
     band,
-    breath,
+    blow,
+    body,
     cloud,
+    convolved,
     curve,
     decay,
     drawn,
     event,
     faded,
-    filtered,
-    jitter,
     lowpass,
     modes,
     on_location,
@@ -29,10 +28,10 @@ from ssv2a.soundbank.dsp import (
     stereo,
     texture,
     unit,
-    voice,
     walk,
 )
 from ssv2a.soundbank.model import Params, SoundModel
+from ssv2a.soundbank.models.impacts import peaked
 from ssv2a.types import SAMPLE_RATE, FloatArray
 
 
@@ -44,25 +43,6 @@ def _gait(params: Params, n: int, rng: Rng, step: list[Signal], tail: float = 0.
         at = index / params["rate"] + rng.normal(0, 0.03 / params["rate"])
         place(total, step[index % len(step)], samples(max(0.0, at)), rng.uniform(0.65, 1.0))
     return total
-
-
-def _soft(params: Params, n: int, rng: Rng) -> FloatArray:
-    """A dull heel thump, then grass or snow gives way as the foot rolls: noise broken up by friction."""
-    steps = []
-    for _ in range(round(params["steps"])):
-        size = samples(rng.uniform(0.26, 0.36))
-        roll = curve(size, [(0, 0), (0.12, 1), (0.35, 0.4), (0.55, 0.7), (1, 0)])
-        crunch = shaped(size, rng, [(200, -18), (800, -3), (2500, 0), (6000, -8), (14_000, -24)])
-        crunch *= (0.3 + walk(size, rng, 160.0, 0, 1) ** 2) * roll
-        step = unit(lowpass(crunch, params["dull"]))
-        place(
-            step,
-            band(samples(0.14), rng, 60, 300, 9.0) * decay(samples(0.14), 0.12, 0.01),
-            0,
-            params["thump"],
-        )
-        steps.append(step)
-    return event(on_location(_gait(params, n, rng, steps, 0.45), rng, params["air"]), n, 0.002, 0.1)
 
 
 def _gravel(params: Params, n: int, rng: Rng) -> FloatArray:
@@ -88,15 +68,15 @@ def _gravel(params: Params, n: int, rng: Rng) -> FloatArray:
 
 
 def _cloth(params: Params, n: int, rng: Rng) -> FloatArray:
-    """Fibres slide in one or two strokes: band noise with grainy friction, brighter with speed."""
+    """A sleeve or jacket is moved: threads slide over threads, louder and brighter the faster they go."""
     size = samples(params["seconds"])
-    stroke = np.abs(np.sin(np.pi * np.linspace(0, params["strokes"], size))) ** 1.3 * (
-        0.7 + 0.3 * walk(size, rng, 8.0)
-    )
-    grain = (0.4 + walk(size, rng, 220.0, 0, 1) ** 2) * stroke
-    dull = shaped(size, rng, [(150, -20), (600, -4), (1500, 0), (4000, -6), (12_000, -22)])
-    bright = shaped(size, rng, [(1000, -18), (4000, 0), (9000, -3), (18_000, -14)])
-    return event(dull * grain + params["bright"] * bright * grain * stroke, n, 0.03, 0.08)
+    speed = 10 ** (-params["range_db"] / 20 * (1 - walk(size, rng, params["moves"], 0, 1)))
+    weave = params["weave"]
+    slow = shaped(size, rng, [(weave / 4, -24), (weave, 0), (3 * weave, 0), (9 * weave, -20), (20_000, -36)])
+    fast = shaped(size, rng, [(weave, -20), (3 * weave, 0), (7 * weave, -2), (20_000, -22)])
+    thread = 1 + params["thread"] * walk(size, rng, 160.0)  # one after another, hardly told apart
+    rub = (slow * speed + params["bright"] * fast * speed**1.6) * thread
+    return event(rub, n, 0.04, 0.12)
 
 
 def _applause(params: Params, n: int, rng: Rng) -> FloatArray:
@@ -120,90 +100,24 @@ def _applause(params: Params, n: int, rng: Rng) -> FloatArray:
     return texture(stereo(ear, rng, 0.7)[:, lead:])
 
 
-_VOWELS = (
-    (730, 1090, 2440),
-    (270, 2290, 3010),
-    (300, 870, 2240),
-    (530, 1840, 2480),
-    (570, 840, 2410),
-    (490, 1350, 1690),
-)
-
-
-def _syllable(rng: Rng, f0: float, tract: float) -> Signal:
-    """One syllable without meaning: a noisy onset or none, two vowels that glide, some breath."""
-    n = samples(rng.uniform(0.11, 0.26))
-    start, end = (np.array(_VOWELS[i]) * tract for i in rng.integers(len(_VOWELS), size=2))
-    glide = curve(n, [(0, 0), (0.3, 0.15), (1, 1)])
-    formants: list[Formant] = [
-        (a + (b - a) * glide, w, g)
-        for a, b, w, g in zip(start, end, (90, 110, 170), (1, 0.7, 0.4), strict=True)
-    ]
-    accent = [(0, rng.uniform(0.85, 1.25)), (0.4, rng.uniform(0.9, 1.15)), (1, rng.uniform(0.75, 1.1))]
-    pitch = f0 * curve(n, accent) * jitter(n, rng, 0.02)
-    tone = unit(voice(pitch, [*formants, (3400.0 * tract, 250.0, 0.15)], 6.0, 4500.0))
-    middle = zip(0.5 * (start + end), (120.0, 150.0, 250.0), (1.0, 0.8, 0.5), strict=True)
-    tone = tone + 0.5 * breath(pitch, rng, [(float(hertz), w, g) for hertz, w, g in middle], 1.0)
-    tone = tone * curve(n, [(0, 0), (0.2, 1), (0.7, 0.8), (1, 0)])
-    if rng.uniform() < 0.5:
-        size = samples(rng.uniform(0.04, 0.1))
-        hiss = band(size, rng, 2500, 7000, 12.0) * curve(size, [(0, 0), (0.5, 1), (1, 0)])
-        tone = np.concatenate([rng.uniform(0.15, 0.4) * hiss, np.zeros(samples(rng.uniform(0, 0.03))), tone])
-    return unit(tone)
-
-
-def _babble(params: Params, n: int, rng: Rng) -> FloatArray:
-    """A dozen talkers in phrases of syllables, each with pitch and tract of its own, in a room."""
-    lead = samples(1.0)
-    channels = np.zeros((2, n + lead))
-    for _ in range(round(params["people"])):
-        low = rng.uniform() < 0.5
-        f0, tract = (
-            (rng.uniform(95, 145), rng.uniform(0.95, 1.05))
-            if low
-            else (rng.uniform(170, 250), rng.uniform(1.1, 1.2))
-        )
-        words = [_syllable(rng, f0 * rng.uniform(0.85, 1.2), tract) for _ in range(5)]
-        pan, level, at = rng.uniform(0.15, 0.85), rng.uniform(0.2, 1.0), rng.uniform(-1.5, 0)
-        while at < (n + lead) / SAMPLE_RATE:
-            for _ in range(int(rng.integers(2, 9))):
-                word, gain = words[int(rng.integers(5))], level * rng.uniform(0.3, 1.0)
-                place(channels[0], word, int(at * SAMPLE_RATE), gain * (1 - pan))
-                place(channels[1], word, int(at * SAMPLE_RATE), gain * pan)
-                at += word.size / SAMPLE_RATE * rng.uniform(0.8, 1.05) + rng.exponential(0.03)
-            at += rng.uniform(0.2, 1.5)
-    heard = np.stack([reverberated(c, rng, 0.6, params["room"], 3500.0) for c in channels])[:, lead:]
-    return texture(filtered(heard, [(60, -30), (200, 0), (3500, 3), (9000, -8)]))
-
-
 def _knock(params: Params, n: int, rng: Rng) -> FloatArray:
-    """Two to five raps of a knuckle on a door leaf: plate modes of 120–1 500 Hz, damped in 50–120 ms."""
+    """Three to five raps of a knuckle on a door, 4–6 a second: dense plate modes, damped in 40–100 ms."""
     raps = round(params["raps"])
-    total = np.zeros(samples(raps * params["gap"] + 0.5))
-    hertz = params["panel"] * np.array([1, 1.6, 2.3, 3.3, 4.7, 6.8, 9.5]) * rng.uniform(0.95, 1.05, 7)
+    total = np.zeros(samples(raps * params["gap"] + 0.6))
+    hertz, seconds, gains = body(rng, params["panel"], 1800, 36, 0.1, 0.3, params["tilt"])
     for index in range(raps):
-        gains = np.array([1, 0.9, 0.8, 0.7, 0.45, 0.3, 0.2]) * rng.uniform(0.7, 1.2, 7)
-        rap = modes(samples(0.16), hertz, 0.13 / np.arange(1, 8) ** 0.4, gains, rng)
-        place(rap, band(samples(0.012), rng, 600, 4000, 9.0) * decay(samples(0.012), 0.008, 0.0004), 0, 0.6)
-        place(
-            total,
-            faded(rap, 0.0005, 0.01),
-            samples(index * params["gap"] * rng.uniform(0.95, 1.05)),
-            rng.uniform(0.75, 1),
-        )
-    return event(reverberated(total, rng, 0.4, 0.2, 2500.0), n, 0.0005, 0.1)
+        here = gains * rng.uniform(0.7, 1.3, gains.size)  # never quite the same spot
+        answer = modes(samples(0.16), hertz, seconds, here, rng)
+        rap = convolved(answer, blow(params["knuckle"] * rng.uniform(0.9, 1.1)))
+        rap = faded(peaked(rap), 0.0005, 0.01)
+        place(rap, band(samples(0.012), rng, 500, 3000, 9.0) * decay(samples(0.012), 0.01, 0.0006), 0, 0.2)
+        at = index * params["gap"] * rng.uniform(0.96, 1.04)
+        place(total, rap, samples(at), rng.uniform(0.75, 1))
+    room = reverberated(total, rng, params["hall"], params["room"], 3000.0)
+    return event(on_location(room, rng, 0.004), n, 0.0005, 0.1)
 
 
 MODELS = (
-    SoundModel(
-        "people.footsteps_soft",
-        "footsteps_soft",
-        "event",
-        "Heel thump and friction noise of yielding ground under the rolling foot (Cook 2002).",
-        drawn(rate=(1.5, 2.0), steps=(3.6, 8.4), thump=(1.0, 3.0), dull=(900, 2200), air=(0.01, 0.025)),
-        _soft,
-        (0.2, 0.6),
-    ),
     SoundModel(
         "people.footsteps_gravel",
         "footsteps_gravel",
@@ -225,10 +139,17 @@ MODELS = (
         "people.cloth",
         "cloth_rustle",
         "event",
-        "Dry friction of fibres: noise whose level and brightness follow the stroke's speed.",
-        drawn(seconds=(0.4, 1.2), strokes=(1, 3.9), bright=(0.2, 0.8)),
+        "Dry friction of threads: noise whose level and brightness follow the cloth's speed.",
+        drawn(
+            seconds=(1.0, 2.8),
+            moves=(4, 7),
+            range_db=(26, 36),
+            weave=(800, 1200),
+            bright=(0.0, 0.4),
+            thread=(0.05, 0.2),
+        ),
         _cloth,
-        (0.2, 1.5),
+        (0.1, 0.8),
     ),
     SoundModel(
         "people.applause",
@@ -240,21 +161,20 @@ MODELS = (
         _applause,
     ),
     SoundModel(
-        "people.babble",
-        "crowd_babble",
-        "texture",
-        "Source and filter: a dozen talkers of random vowel glides and noisy onsets (Peterson & Barney "
-        "1952), no words.",
-        drawn(people=(9, 13), room=(0.2, 0.4)),
-        _babble,
-    ),
-    SoundModel(
         "people.knock",
         "knock",
         "event",
-        "Knuckle on a plate: modes of 120–1 500 Hz damped within 50–120 ms.",
-        drawn(raps=(1.6, 5.4), gap=(0.16, 0.3), panel=(110, 220)),
+        "A knuckle's touch of 1 ms on a plate of wood: dense modes of 90–1 800 Hz, damped within 40–100 ms.",
+        drawn(
+            raps=(2.6, 5.4),
+            gap=(0.17, 0.25),
+            panel=(90, 180),
+            tilt=(-4, -1),
+            knuckle=(0.0005, 0.0013),
+            hall=(0.25, 0.5),
+            room=(0.1, 0.35),
+        ),
         _knock,
-        (0.8, 2.5),
+        (0.6, 2.0),
     ),
 )

@@ -18,6 +18,7 @@ from ssv2a.soundbank.dsp import (
     highpass,
     impulses,
     modes,
+    on_location,
     phase,
     place,
     reverberated,
@@ -139,15 +140,28 @@ def _alarm(params: Params, n: int, rng: Rng) -> FloatArray:
 
 
 def _whistle(params: Params, n: int, rng: Rng) -> FloatArray:
-    """Pea whistle: a flue tone of 2–4 kHz that the turning pea chops 40–60 times a second."""
-    size = samples(params["seconds"])
-    pea = np.sin(phase(params["pea_hz"] * (1 + 0.15 * walk(size, rng, 5.0))))
-    pitch = params["hz"] * (1 + 0.012 * pea) * curve(size, [(0, 0.93), (0.06, 1), (0.9, 1), (1, 0.95)])
-    tone = np.sin(phase(pitch)) + 0.4 * np.sin(phase(pitch * 1.09)) + 0.15 * np.sin(2 * phase(pitch))
-    breath = band(size, rng, 0.8 * params["hz"], 1.4 * params["hz"], 12.0)
-    blown = (tone + 0.2 * breath) * (0.65 + 0.35 * pea) * (1 + 0.1 * walk(size, rng, 20.0))
-    tailed = np.concatenate([faded(blown, 0.015, 0.03), np.zeros(samples(0.4))])
-    return event(reverberated(tailed, rng, 0.6, 0.3, 6000.0), n, 0.001, 0.1)
+    """Pea whistle: a flue tone that the pea chops and pulls down as it whirls past the mouth, unevenly."""
+    total = np.zeros(samples(params["seconds"] + params["short"] + 0.75))
+    at = 0.0
+    for seconds in (params["short"], params["seconds"]) if params["short"] > 0.12 else (params["seconds"],):
+        size = samples(seconds)
+        blown = curve(size, [(0, 0), (0.04, 0.9), (0.15, 1), (0.8, 0.95), (1, 0.2)]) * (
+            1 + 0.08 * walk(size, rng, 9.0)
+        )
+        whirl = phase(params["pea_hz"] * blown.clip(0.5) ** 0.5 * (1 + 0.12 * walk(size, rng, 11.0)))
+        shut = (0.5 - 0.5 * np.cos(whirl)) ** 1.5 * (1 + 0.35 * walk(size, rng, 30.0))
+        pitch = params["hz"] * (0.93 + 0.07 * blown) * (1 - 0.03 * shut) * (1 + 0.004 * walk(size, rng, 90.0))
+        phi = phase(pitch)
+        tone = np.sin(phi) + 0.12 * np.sin(2 * phi + 0.5) + 0.05 * np.sin(3 * phi)
+        near = shaped(
+            size,
+            rng,
+            [(800, -30), (0.9 * params["hz"], 0), (1.25 * params["hz"], 0), (9000, -14), (18_000, -26)],
+        )
+        air = params["breath"] * near * (0.5 + 0.5 * shut.clip(0, 1))
+        place(total, faded((tone * (1 - 0.65 * shut).clip(0.05) + air) * blown, 0.008, 0.03), samples(at))
+        at += seconds + rng.uniform(0.08, 0.16)
+    return event(reverberated(total, rng, 0.6, 0.25, 6000.0), n, 0.001, 0.1)
 
 
 def _bell(params: Params, n: int, rng: Rng) -> FloatArray:
@@ -202,20 +216,36 @@ def _clock(params: Params, n: int, rng: Rng) -> FloatArray:
     return texture(reverberated(total, rng, 0.25, 0.15, 5000.0) + 0.01 * np.abs(total).max() * room)
 
 
+def _tube(f0: float, rng: Rng) -> list[Signal]:
+    """A free tube struck here and there, two takes [n]: bar modes, each split in two by uneven walls."""
+    hertz = f0 * np.array([1.0, 2.756, 5.404, 8.933]) * rng.uniform(0.985, 1.015, 4)
+    hertz = np.concatenate([hertz, hertz + rng.uniform(0.5, 4.0, 4)])
+    seconds = np.tile(np.array([6.0, 4.5, 2.6, 1.2]) * (900 / f0) ** 0.4, 2)
+    takes = []
+    for _ in range(2):
+        gains = np.array([0.45, 1.0, 1.0, 0.7]) * rng.uniform(0.5, 1.2, 4)
+        ring = modes(samples(3.5), hertz, seconds, np.concatenate([gains, 0.6 * gains]), rng)
+        place(ring, band(samples(0.012), rng, 1500, 6000) * decay(samples(0.012), 0.01, 0.0003), 0, 0.06)
+        takes.append(faded(ring, 0.0008, 0.8))
+    return takes
+
+
 def _wind_chime(params: Params, n: int, rng: Rng) -> FloatArray:
-    """Free tubes (modes 1, 2.756, 5.404) on a pentatonic scale, struck in a gust, ringing on."""
-    total = np.zeros(samples(params["seconds"] + 2.5))
-    for _ in range(int(rng.integers(4, 12))):
-        f0 = params["hz"] * 2 ** (rng.choice([0, 2, 4, 7, 9, 12]) / 12)
-        ring = modes(
-            samples(2.4),
-            f0 * np.array([1, 2.756, 5.404]),
-            np.array([2.4, 1.4, 0.6]),
-            np.array([1, 0.6, 0.3]),
-            rng,
-        )
-        place(total, ring, samples(params["seconds"] * rng.beta(1.5, 1.5)), rng.uniform(0.2, 1.0))
-    return event(highpass(total, 200.0), n, 0.001, 0.6)
+    """Five or six tubes of a pentatonic scale: the clapper swings among them in gusts, and all ring on."""
+    scale = rng.permutation((0, 2, 4, 7, 9, 12))[: round(params["tubes"])]
+    mistuned = scale + rng.normal(0, 0.3, scale.size)  # semitones: nobody tunes them finely
+    takes = [_tube(params["hz"] * 2 ** (step / 12), rng) for step in mistuned]
+    total = np.zeros(samples(params["seconds"] + 3.2))
+    for gust in np.arange(0.0, params["seconds"], rng.uniform(0.9, 1.7)):
+        at, tube = gust + rng.uniform(0, 0.3) * (gust > 0), int(rng.integers(len(takes)))
+        for blow in range(int(rng.integers(8, 22))):
+            force = rng.gamma(2.0, 0.3) * np.exp(-blow / 9.0)
+            place(total, takes[tube][int(rng.integers(2))], samples(at), min(force, 1.2))
+            at += rng.gamma(0.8, 0.16) + 0.012  # across to a neighbour, or back to the same
+            tube = (tube + int(rng.choice((-2, -1, 1, 1, 2)))) % len(takes)
+            if at > params["seconds"]:
+                break
+    return event(on_location(highpass(total, 200.0), rng, params["wind"]), n, 0.001, 1.0)
 
 
 MODELS = (
@@ -295,8 +325,8 @@ MODELS = (
         "signal.whistle",
         "whistle",
         "event",
-        "Pea whistle: a flue tone of 2–4 kHz whose mouth the turning pea shuts 40–60 times a second.",
-        drawn(seconds=(0.3, 1.4), hz=(2300, 3600), pea_hz=(40, 60)),
+        "Pea whistle: a flue tone of 2.8–3.7 kHz whose mouth the turning pea shuts 24–42 times a second.",
+        drawn(seconds=(0.4, 1.4), short=(0.0, 0.3), hz=(2800, 3700), pea_hz=(24, 42), breath=(0.08, 0.2)),
         _whistle,
         (0.6, 2.5),
     ),
@@ -324,8 +354,8 @@ MODELS = (
         "wind_chime",
         "event",
         "Free–free tubes with bar modes 1 : 2.756 : 5.404 (Fletcher & Rossing 1998), struck in gusts.",
-        drawn(seconds=(1.5, 3.5), hz=(700, 1400)),
+        drawn(seconds=(3.0, 6.0), hz=(700, 1500), tubes=(4.6, 6.4), wind=(0.015, 0.04)),
         _wind_chime,
-        (0.0, 1.5),
+        (0.0, 0.8),
     ),
 )

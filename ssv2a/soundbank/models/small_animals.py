@@ -5,20 +5,30 @@ from __future__ import annotations
 import numpy as np
 
 from ssv2a.soundbank.dsp import (
+    LEAVES,
     Rng,
     Signal,
     band,
+    blow,
+    convolved,
+    crossings,
     curve,
+    decay,
     drawn,
     event,
     filtered,
+    highpass,
+    impulses,
+    on_location,
     phase,
     place,
+    resonated,
     reverberated,
     samples,
     shaped,
     stereo,
     texture,
+    unit,
     voice,
     walk,
 )
@@ -63,26 +73,44 @@ def _bee(params: Params, n: int, rng: Rng) -> FloatArray:
     return texture(filtered(flight, [(200, -18), (1200, 0), (24_000, 0)]) + 0.06 * tone.std() * air)
 
 
+def croak(seconds: float, rate: Signal, sac: float, rng: Rng) -> Signal:
+    """One syllable of a frog [n], unit RMS: pulses that each ring throat and vocal sac, two peaks apart.
+
+    Args:
+        seconds: length.
+        rate: pulses a second, as many values as wanted, from beginning to end.
+        sac: lower peak in Hz; the upper lies near 2.1 times it (Gerhardt & Huber 2002).
+        rng: draws unevenness.
+    """
+    size = samples(seconds)
+    pulses = np.interp(np.linspace(0, 1, size), np.linspace(0, 1, rate.size), rate)
+    times = crossings(phase(pulses * (1 + 0.03 * walk(size, rng, 40.0))) / (2 * np.pi))
+    train = impulses(size, times, rng.uniform(0.75, 1.0, times.size))
+    clicks = convolved(train, blow(0.0003))
+    puff = 0.02 * band(size, rng, 600, 5000, 6.0) * convolved(train, decay(samples(0.006), 0.006))
+    upper = sac * rng.uniform(2.0, 2.25)
+    tone = resonated(clicks + puff, [(sac, 110.0, 1.0), (upper, 170.0, 0.9), (3.4 * sac, 400.0, 0.15)])
+    return unit(highpass(tone, 0.5 * sac) * curve(size, [(0, 0), (0.25, 0.7), (0.7, 1), (0.92, 0.6), (1, 0)]))
+
+
 def _frog(params: Params, n: int, rng: Rng) -> FloatArray:
-    """Croak: a pulse train of 35–80 Hz rings the vocal sac at 0.9–1.7 kHz, in swelling syllables."""
-    calls: list[Signal] = []
+    """Tree frog's two-part "rib-bit" or a pond frog's longer, slower trill, several times over."""
+    parts: list[Signal] = []
+    treefrog = params["kind"] < 1
     for _ in range(round(params["calls"])):
-        for swell in (0.6, 1.0)[-round(params["syllables"]) :]:
-            size = samples(params["seconds"] * (0.6 if swell < 1 else 1.0))
-            rate = (
-                params["pulse_hz"]
-                * curve(size, [(0, 0.85), (0.5, 1.05), (1, 0.9)])
-                * (1 + 0.04 * walk(size, rng, 30.0))
+        if treefrog:  # the second part is pulsed faster than the first
+            low, high = params["pulse_hz"] * np.array([0.9, 1.0]), params["pulse_hz"] * np.array([1.1, 1.5])
+            first = croak(rng.uniform(0.09, 0.13), low, params["sac_hz"], rng)
+            second = croak(rng.uniform(0.1, 0.15), high, 1.08 * params["sac_hz"], rng)
+            parts += [0.7 * first, np.zeros(samples(rng.uniform(0.03, 0.05))), second]
+        else:
+            rate = 0.62 * params["pulse_hz"] * np.array([0.85, 1.1, 1.0])
+            parts.append(
+                croak(params["seconds"] * rng.uniform(0.85, 1.15), rate, 0.85 * params["sac_hz"], rng)
             )
-            sac = params["sac_hz"] * curve(size, [(0, 0.85), (0.6, 1.1), (1, 1.0)])
-            tone = voice(
-                rate, [(sac, 160.0, 1.0), (2.2 * sac, 260.0, 0.6), (3.6 * sac, 500.0, 0.2)], 0.0, 6000.0
-            )
-            tone *= (0.6 + 0.4 * walk(size, rng, 50.0)) * curve(size, [(0, 0), (0.3, 0.6), (0.7, 1), (1, 0)])
-            calls += [tone * swell, np.zeros(samples(0.05))]
-        calls.append(np.zeros(samples(rng.uniform(0.15, 0.5))))
-    pond = reverberated(np.concatenate(calls), rng, 0.6, 0.2, 3000.0)
-    return event(pond, n, 0.005, 0.1)
+        parts.append(np.zeros(samples(params["rest"] * rng.uniform(0.8, 1.3))))
+    pond = reverberated(np.concatenate([*parts, np.zeros(samples(0.2))]), rng, 0.6, 0.12, 5000.0)
+    return event(on_location(pond, rng, 0.004, LEAVES), n, 0.005, 0.1)
 
 
 def _snake(params: Params, n: int, rng: Rng) -> FloatArray:
@@ -116,9 +144,15 @@ MODELS = (
         "small.frog",
         "frog_croak",
         "event",
-        "Glottal pulses of 35–80 Hz ring the vocal sac at 0.9–1.7 kHz.",
+        "Trains of 35–130 pulses a second, each ringing throat and vocal sac at about 1.1 and 2.4 kHz "
+        "(Gerhardt & Huber 2002).",
         drawn(
-            pulse_hz=(35, 80), sac_hz=(900, 1700), seconds=(0.2, 0.5), calls=(1, 3.4), syllables=(0.6, 2.4)
+            kind=(0.0, 2.0),
+            pulse_hz=(65, 90),
+            sac_hz=(950, 1350),
+            seconds=(0.3, 0.7),
+            calls=(1.6, 5.4),
+            rest=(0.2, 0.5),
         ),
         _frog,
         (0.3, 1.5),

@@ -1,4 +1,4 @@
-"""Footsteps on hard floors: heel, ball of the foot and sole against stone, boards or tiles."""
+"""Footsteps: heel, ball of the foot and sole against stone, boards or tiles, or rolling over soft ground."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from ssv2a.soundbank.dsp import (
     walk,
 )
 from ssv2a.soundbank.model import Params, SoundModel
+from ssv2a.soundbank.models.impacts import peaked
 from ssv2a.types import FloatArray
 
 
@@ -68,7 +69,7 @@ def _footfall(floor: Floor, answer: tuple[Signal, Signal, Signal], params: Param
     peak = float(np.abs(total).max())
     size = samples(0.16)
     weight = band(size, rng, 45, 110, 12.0) * decay(size, 0.15, 0.012)
-    place(total, weight / (np.abs(weight).max() + 1e-12), samples(_LEAD), params["weight"] * peak)
+    place(total, peaked(weight), samples(_LEAD), params["weight"] * peak)
     place(total, _sole(flat, params, rng), 0, params["scuff"] * peak)
     return total
 
@@ -78,7 +79,7 @@ def _sole(flat: float, params: Params, rng: Rng) -> Signal:
     size = samples(2 * _LEAD + 1.6 * flat)
     roll = curve(size, [(0, 0), (0.2, 1.0), (0.38, 0.25), (0.58, 0.55), (0.8, 0.15), (1, 0)])
     grit = params["grit"]
-    noise = shaped(size, rng, [(grit / 8, -22), (grit / 2, -6), (grit, 0), (4 * grit, -3), (12 * grit, -20)])
+    noise = shaped(size, rng, [(grit / 8, -22), (grit / 2, -6), (grit, 0), (3 * grit, -5), (12 * grit, -24)])
     return noise * (0.4 + 0.6 * walk(size, rng, 200.0, 0, 1)) * roll / 2
 
 
@@ -94,6 +95,32 @@ def _hard(params: Params, n: int, rng: Rng) -> FloatArray:
     return event(on_location(place_, rng, params["air"]), n, 0.0005, 0.1)
 
 
+def _tread(params: Params, rng: Rng) -> Signal:
+    """One step on grass or earth: blades and crumbs give way as the foot rolls down, the ground thuds."""
+    seconds = params["tread"] * rng.uniform(0.85, 1.15)
+    size, peak = samples(seconds), params["ground"] * rng.uniform(0.85, 1.2)
+    dry = [(peak / 8, -24), (peak / 2, -5), (peak, 0), (3 * peak, -8), (8 * peak, -28), (20_000, -60)]
+    sink = min(0.5, params["sink"] / seconds)
+    roll = curve(size, [(0, 0), (sink, 1), (sink + 0.12, 0.4), (0.72, params["push"]), (1, 0)]) ** 1.2
+    crush = shaped(size, rng, dry) * (0.5 + walk(size, rng, 90.0, 0, 1)) * roll
+    step = np.zeros(samples(0.6))
+    place(step, peaked(crush), 0)
+    weight = band(samples(0.16), rng, 45, 160, 12.0) * curve(
+        samples(0.16), [(0, 0), (0.1, 1), (0.3, 0.4), (1, 0)]
+    )
+    place(step, peaked(weight), samples(0.6 * params["sink"]), params["thump"])
+    return step
+
+
+def _soft(params: Params, n: int, rng: Rng) -> FloatArray:
+    """The foot sinks in within 60–110 ms: a soft thud and crushing noise; a second swell as it pushes off."""
+    steps = round(params["steps"])
+    total = np.zeros(min(n, samples(steps / params["rate"] + 0.6)))
+    for at in gait(params["rate"], steps, rng):
+        place(total, _tread(params, rng), samples(at), rng.uniform(0.7, 1.0))
+    return event(on_location(total, rng, params["air"]), n, 0.002, 0.1)
+
+
 MODELS = (
     SoundModel(
         "people.footsteps_hard",
@@ -106,16 +133,34 @@ MODELS = (
             steps=(3.6, 8.4),
             floor=(0, 3),
             soft=(0.9, 2.0),
-            roll=(0.09, 0.15),
+            roll=(0.1, 0.15),
             toe=(0.2, 0.5),
-            weight=(0.3, 0.7),
-            scuff=(0.2, 0.5),
-            grit=(900, 1800),
+            weight=(0.15, 0.5),
+            scuff=(0.3, 0.6),
+            grit=(550, 1100),
             hall=(0.25, 0.6),
-            room=(0.0, 0.08),
+            room=(0.0, 0.06),
             air=(0.013, 0.023),
         ),
         _hard,
+        (0.2, 0.6),
+    ),
+    SoundModel(
+        "people.footsteps_soft",
+        "footsteps_soft",
+        "event",
+        "Ground that yields under a rolling foot: noise by the pressing force, an earthy thud (Cook 2002).",
+        drawn(
+            rate=(1.6, 1.9),
+            steps=(4.6, 8.4),
+            tread=(0.26, 0.36),
+            sink=(0.06, 0.11),
+            push=(0.5, 0.8),
+            ground=(700, 1300),
+            thump=(0.4, 0.9),
+            air=(0.012, 0.025),
+        ),
+        _soft,
         (0.2, 0.6),
     ),
 )

@@ -9,12 +9,14 @@ from ssv2a.soundbank.dsp import (
     Signal,
     band,
     cloud,
+    convolved,
     curve,
     decay,
     drawn,
     event,
     faded,
     filtered,
+    impulses,
     lowpass,
     modes,
     on_location,
@@ -147,17 +149,34 @@ def _fire(params: Params, n: int, rng: Rng) -> FloatArray:
 
 
 def _leaves(params: Params, n: int, rng: Rng) -> FloatArray:
-    """Leaves rub and strike each other: bright noise broken into flutter, swelling with the gusts."""
-    gust = (0.45 + 0.5 * walk(n, rng, 0.5) + 0.2 * walk(n, rng, 2.5)).clip(0.06)
+    """Thousands of soft touches of leaf on leaf a second, as branches sway in gusts: swishes, not a hiss."""
+    gust = (0.5 + 0.4 * walk(n, rng, 0.3) + 0.2 * walk(n, rng, 1.1)).clip(0.08)
+    crisp = [band(samples(0.01), rng, f, 2.5 * f, 6.0) * np.hanning(samples(0.01)) ** 2 for f in _CRISP]
+    apart = samples(0.4)  # both ears hear one noise, at different moments
+    ears = np.zeros((2, n))
+    for low, high, level in ((900, 2500, 0.6), (2500, 6000, 1.0), (6000, 13_000, params["bright"])):
+        sway = gust**1.3 * 10 ** (-params["sway_db"] / 20 * walk(n, rng, params["sway"], 0, 1))
+        touches = 1 + params["grain"] * (_touches(n, rng, params["touches"]) - 1)
+        rub = band(n + apart, rng, low, high, 12.0)
+        ears += level * sway * touches * np.stack([rub[:n], rub[apart:]])
+    ears /= ears.std() + 1e-12
+    for ear in ears:
+        times = scattered(n, rng, params["crisp"])
+        force = gust[times.astype(np.int64)] ** 1.5 * rng.pareto(2.5, times.size).clip(0, 4)
+        ear += cloud(n, rng, times, force, crisp)
+    air = shaped(n, rng, [(60, -6), (150, 0), (400, -6), (2000, -22), (8000, -44)])
+    return texture(ears + params["air"] * gust * air)
 
-    def ear(rng: Rng) -> Signal:
-        total = np.zeros(n)
-        for low, high in ((700, 2000), (1800, 4500), (4000, 9000)):  # branches flutter apart from each other
-            flutter = (0.2 + walk(n, rng, params["flutter"], 0, 1) ** 2) * (1 + 0.4 * walk(n, rng, 6.0))
-            total += band(n, rng, low, high, 9.0) * flutter * gust ** rng.uniform(0.8, 1.6)
-        return total
 
-    return texture(stereo(ear, rng, 0.8))
+_CRISP = (1200.0, 2000.0, 3200.0, 4500.0)  # Hz, lower edges of single dry leaves' rustle
+
+
+def _touches(n: int, rng: Rng, rate: float) -> Signal:
+    """Level [n] around 1 of `rate` soft touches a second, each swelling and fading in 20 ms."""
+    times = scattered(n, rng, rate)
+    swell = np.hanning(samples(0.02))
+    forces = impulses(n, times, rng.exponential(1.0, times.size))
+    return convolved(forces, swell * (SAMPLE_RATE / rate / swell.sum()))
 
 
 def _frying(params: Params, n: int, rng: Rng) -> FloatArray:
@@ -222,8 +241,16 @@ MODELS = (
         "weather.leaves",
         "leaves_rustle",
         "texture",
-        "Countless small impacts and rubs of leaves: noise bands fluttering apart, driven by gusts.",
-        drawn(flutter=(20, 60)),
+        "Thousands of soft touches of leaves a second, brightest at 2–6 kHz, in gusts (Fégeant 1999).",
+        drawn(
+            touches=(600, 1100),
+            grain=(0.25, 0.4),
+            sway=(3.0, 4.5),
+            sway_db=(16, 24),
+            bright=(0.4, 0.9),
+            crisp=(2, 12),
+            air=(0.1, 0.3),
+        ),
         _leaves,
     ),
     SoundModel(

@@ -1,0 +1,151 @@
+"""Wild mammals of the far voice: the lion's roar and the wolf's howl."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ssv2a.soundbank.dsp import (
+    LEAVES,
+    Rng,
+    Signal,
+    band,
+    blow,
+    convolved,
+    crossings,
+    curve,
+    drawn,
+    event,
+    faded,
+    filtered,
+    impulses,
+    jitter,
+    on_location,
+    phase,
+    place,
+    resonated,
+    reverberated,
+    samples,
+    unit,
+    walk,
+)
+from ssv2a.soundbank.model import Params, SoundModel
+from ssv2a.types import FloatArray
+
+_SHUT = ((185, 45, 1.6), (370, 90, 0.5), (560, 120, 0.3), (1000, 250, 0.08))
+_OPEN = ((210, 90, 0.6), (400, 110, 0.8), (560, 120, 1.0), (740, 120, 1.0), (1250, 250, 0.25))
+"""Formants of a lion's long tract with the jaw shut and wide open: Hz, bandwidth, gain."""
+
+
+def roar(pulses: Signal, gape: Signal, rough: float, rng: Rng) -> Signal:
+    """A big cat's call [n], unit RMS: heavy flat folds slam 40–70 times a second into a moving throat.
+
+    Every slam wakes the throat, so that the spectrum is a dense row of lines up to the highest wide formant
+    and little above; the slams are uneven in time and strength, and turbulence bursts out with each
+    (Titze et al. 2011).
+
+    Args:
+        pulses: slams a second, per sample.
+        gape: opening of the jaw per sample, 0 to 1.
+        rough: unevenness, 0 to 1.
+        rng: draws it.
+    """
+    n = pulses.size
+    rate = pulses * (1 + 0.1 * rough * walk(n, rng, 7.0)) * jitter(n, rng, 0.01 + 0.04 * rough)
+    turns = phase(rate)
+    times = crossings(turns / (2 * np.pi))
+    slams = impulses(n, times, 1 - 0.7 * rough * rng.uniform(0, 1, times.size))
+    between = impulses(n, times[:-1] + 0.5 * np.diff(times), rng.uniform(0, 0.8 * rough, times.size - 1))
+    folds = unit(convolved(slams - between, blow(0.0012)))
+    stream = unit(band(n, rng, 80, 1500, 6.0) * np.maximum(0.0, np.sin(turns)) ** 2)
+    flow = folds + (0.2 + 0.5 * rough) * stream
+    call = unit(resonated(flow, _SHUT)) * (1 - gape) + unit(resonated(flow, _OPEN)) * gape
+    return unit(
+        filtered(np.tanh(0.8 * call), [(30, -12), (70, 0), (800, 0), (1800, -12), (4000, -34), (12_000, -50)])
+    )
+
+
+def _lion(params: Params, n: int, rng: Rng) -> FloatArray:
+    """One to three roars, abrupt and open, each sinking into a moan; then grunts (Eklund et al. 2011)."""
+    parts: list[Signal] = []
+    for _ in range(round(params["roars"])):
+        size = samples(params["seconds"] * rng.uniform(0.8, 1.1))
+        pulses = params["slams"] * curve(size, [(0, 0.8), (0.2, 1.3), (0.6, 1.0), (1, 0.65)])
+        shut = 0.85 - 0.45 * params["moan"]
+        gape = curve(size, [(0, 0.4), (0.08, 1.0), (0.6 * shut, 0.9), (shut, 0.15), (1, 0.0)])
+        shape = curve(size, [(0, 0), (0.04, 0.7), (0.15, 1), (0.6, 0.85), (0.85, 0.6), (1, 0)])
+        parts.append(roar(pulses, gape, params["rough"], rng) * shape)
+        parts.append(np.zeros(samples(rng.uniform(0.1, 0.3))))
+    for index in range(round(params["grunts"])):
+        size = samples(rng.uniform(0.28, 0.42))
+        pulses = params["slams"] * curve(size, [(0, 0.9), (0.3, 1.1), (1, 0.7)])
+        grunt = roar(pulses, curve(size, [(0, 0.3), (0.25, 0.9), (1, 0.0)]), params["rough"], rng)
+        shape = curve(size, [(0, 0), (0.08, 0.8), (0.3, 1), (0.6, 0.6), (1, 0)])
+        parts += [0.7 * 0.9**index * grunt * shape, np.zeros(samples(rng.uniform(0.3, 0.45) + 0.04 * index))]
+    plain = reverberated(np.concatenate([*parts, np.zeros(samples(0.5))]), rng, 0.6, params["plain"], 1500.0)
+    return event(on_location(plain, rng, 0.003, LEAVES), n, 0.01, 0.2)
+
+
+def howl(seconds: float, hertz: float, rng: Rng) -> Signal:
+    """One wolf's howl [n], peak near 1: up with a break, a long unsteady hold, breaks down, a breathy end."""
+    size = samples(seconds)
+    rise, fall = rng.uniform(0.08, 0.13), rng.uniform(0.6, 0.7)
+    low, step = rng.uniform(0.55, 0.65), rng.uniform(0.75, 0.85)
+    path = [(0, low), (rise, 1.4 * low), (rise + 0.03, 1.0), (0.2, 1.05), (0.5, 1.0), (fall, 0.92)]
+    path += [(fall + 0.04, step), (1, rng.uniform(0.5, 0.62))]
+    f0 = hertz * curve(size, path) * (1 + 0.012 * walk(size, rng, 3.0)) * jitter(size, rng, 0.006)
+    turns = phase(f0)
+    tone = sum(gain * np.sin((k + 1) * turns) for k, gain in enumerate((1.0, 0.55, 0.42, 0.25, 0.15, 0.08)))
+    air = resonated(band(size, rng, 200, 3000), [(hertz, 100.0, 1.0), (2 * hertz, 150.0, 0.6)])
+    call = tone + 0.05 * unit(air)
+    shape = curve(size, [(0, 0), (0.1, 0.6), (0.22, 1), (0.55, 0.9), (fall + 0.04, 0.45), (1, 0)])
+    return np.asarray(call * shape)
+
+
+def _wolf(params: Params, n: int, rng: Rng) -> FloatArray:
+    """One wolf, or one and then others answering at pitches of their own, with the valley's echo."""
+    total = np.zeros(samples(11.0))
+    wolves, end, at = round(params["wolves"]), 0, 0.0
+    for index in range(wolves):
+        seconds = params["seconds"] * (1.0 if index == 0 else rng.uniform(0.6, 0.95))
+        call = howl(seconds, params["f0"] * (1.0 if index == 0 else rng.uniform(0.65, 1.4)), rng)
+        place(total, call, samples(at), 1.0 if index == 0 else rng.uniform(0.45, 0.8))
+        end = max(end, samples(at) + call.size)
+        at += rng.uniform(0.4, 1.2)
+    dry = total[: min(end + samples(1.2), total.size)]
+    far = dry.copy()
+    for _ in range(3):  # slopes that throw it back
+        place(far, dry, samples(rng.uniform(0.25, 0.9)), 0.2 * params["valley"])
+    wood = reverberated(far, rng, 1.6, params["valley"], 2500.0)
+    return event(on_location(faded(wood, 0.02, 0.6), rng, 0.004, LEAVES), n, 0.03, 0.4)
+
+
+MODELS = (
+    SoundModel(
+        "mammal.lion",
+        "lion_roar",
+        "event",
+        "Square, flat folds slam 40–70 times a second into a throat open to 800 Hz, then moan at 200 Hz "
+        "(Titze et al. 2011).",
+        drawn(
+            slams=(42, 68),
+            seconds=(1.1, 2.0),
+            rough=(0.75, 1.0),
+            moan=(0.0, 0.7),
+            roars=(0.6, 3.0),
+            grunts=(0.0, 3.4),
+            plain=(0.04, 0.15),
+        ),
+        _lion,
+        (0.6, 2.5),
+    ),
+    SoundModel(
+        "mammal.wolf",
+        "wolf_howl",
+        "event",
+        "f0 breaks up to 430–600 Hz, holds for seconds, breaks down; one wolf or a chorus, echo "
+        "(Theberge & Falls 1967).",
+        drawn(f0=(430, 600), seconds=(1.6, 2.6), wolves=(1.3, 5.4), valley=(0.03, 0.12)),
+        _wolf,
+        (0.6, 2.5),
+    ),
+)
