@@ -58,6 +58,27 @@ telephone_ring | a telephone rings | distortion
 fire | furnace | a patter like rain
 fire | fuse | a hiss without crackle
 airplane_jet | fighter jets | a train
+footsteps_soft | footstep in | single steps, no walk when set in a row
+footsteps_gravel | footstep | single steps, no walk when set in a row
+digging | digging | crackles
+digging | splat | a grunt
+leaves_rustle | bush | splashes
+leaves_rustle | crops | frying
+leaves_rustle | stalks | rain
+leaves_rustle | dry leaves | splashes
+machinery | cash register | a bicycle bell
+machinery | windmill | a helicopter
+metal_hit | piece of metal | knocks
+metal_hit | metal bins | a motor
+steam_hiss | sauna | running water
+waterfall | waterfall | a motor
+wind_chime | wind chimes | a buzzer
+chainsaw | a chainsaw runs | a car
+door | glass door | a blow
+door | old door creaks | a buzzer
+door | door slams | a blow
+door | stone gate | a mill
+door | steel door | clangs
 """
 
 # Silence between recorded events, seconds: sounds | shortest | longest. All others: 0.6 to 2.5.
