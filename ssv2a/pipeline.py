@@ -46,6 +46,7 @@ from ssv2a.types import (
 )
 
 T = TypeVar("T")
+_AIRY = 1 / 8  # share of a chunk's frames from which an ambience is that of the chunk
 _EMBED, _SYNTHESISE = "embed what is given", "synthesise"  # names of stages
 
 
@@ -374,14 +375,23 @@ def _scene(
     tracks: tuple[Track, ...],
     target: FloatArray,
 ) -> Scene:
-    ambiences = [look.ambience for look in looks]
     return Scene(
         seconds=Fraction(n_samples, SAMPLE_RATE),
         times=times,
         target=target,
         tracks=tracks,
-        ambience=max(dict.fromkeys(ambiences), key=ambiences.count) if ambiences else None,  # commonest
+        ambience=air_of([look.ambience for look in looks]),
     )
+
+
+def air_of(ambiences: Sequence[str | None]) -> str | None:
+    """What is in the air of a chunk: the commonest of its frames, where an eighth of them has it.
+
+    The air does not end where a shot shows nothing of it: a street goes on sounding beside a face.
+    """
+    named = [one for one in ambiences if one is not None]
+    commonest = max(dict.fromkeys(named), key=named.count, default=None)
+    return commonest if named.count(commonest or "") >= _AIRY * len(ambiences) else None
 
 
 def _sightings(looks: Sequence[Look], tracking: Tracking) -> tuple[Sighting, ...]:

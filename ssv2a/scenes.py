@@ -1,9 +1,10 @@
 """The place of a picture: what is in the air, and what people walk on.
 
 `scenes.csv` holds the rules, the first that holds decides. Evidence is a number by name: counts
-(`people`, `vehicles`, `label:boat`), shares of the picture (`greenery`, `sky`) and the classifier's
-mass on places that sound like something (`place:sea_waves`). Crowds babble from eight people on:
-fewer are heard as single voices, and voices are not ours to make.
+(`people`, `vehicles`, `label:boat`), shares of the picture (`greenery`, `sky`), how much leaves stir before
+a still camera (`stirring`) and the classifier's mass on places that sound like something
+(`place:sea_waves`). Crowds babble from eight people on: fewer are heard as single voices, and voices are
+not ours to make.
 """
 
 from __future__ import annotations
@@ -12,17 +13,21 @@ import csv
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ssv2a.errors import BundleError
 from ssv2a.heard import Heard
 from ssv2a.soundbank.vocabulary import vocabulary
-from ssv2a.types import FloatArray
+from ssv2a.types import Box, FloatArray
 
 COLUMNS = ("decides", "evidence", "at_least", "sound")
 PLACE = 0.33  # mass of a place from which it is believed; below, the classifier names places only roughly
+_SOME_GREEN = 0.05  # of the picture, to tell whether leaves stir
+_STILL_CAMERA = 4.0  # of 255: mean change of the whole picture from which more than leaves moved
 HARD_FLOOR = "footsteps_hard"  # what people walk on where no rule knows better
 
 
@@ -107,6 +112,34 @@ def surface(rules: Sequence[Rule], evidence: Mapping[str, float]) -> str:
     return _first(rules, "surface", evidence) or HARD_FLOOR
 
 
+def under(thumb: FloatArray, box: Box) -> dict[str, float]:
+    """Evidence of the ground that somebody stands on: how green it is right under a box.
+
+    Args:
+        thumb: [height, width, 3] RGB in 0..255, a small copy of the picture.
+        box: of the one who stands there.
+    """
+    height, width = thumb.shape[:2]
+    row = min(int(box.bottom * height), height - 1)
+    left, right = int(box.left * width), max(int(np.ceil(box.right * width)), int(box.left * width) + 1)
+    return {"greenery": float(_green(thumb[row : row + 2, left:right]).mean())}
+
+
+def stirring(thumbs: Sequence[FloatArray]) -> float:
+    """How much leaves stir from frame to frame: the median change of what stays green, in 255ths.
+
+    Frames between which more than leaves changed (the camera moved, something passes) say nothing; where no
+    two frames are left, or little is green, it is 0.
+    """
+    changes = []
+    for before, after in pairwise(thumbs):
+        change = np.abs(before - after).mean(axis=2)
+        green = _green(before) & _green(after)
+        if green.mean() >= _SOME_GREEN and change.mean() < _STILL_CAMERA:
+            changes.append(float(change[green].mean()))
+    return float(np.median(changes)) if changes else 0.0
+
+
 def _first(rules: Sequence[Rule], decides: str, evidence: Mapping[str, float]) -> str | None:
     for rule in rules:
         if rule.decides == decides and evidence.get(rule.evidence, 0.0) >= rule.at_least:
@@ -115,10 +148,13 @@ def _first(rules: Sequence[Rule], decides: str, evidence: Mapping[str, float]) -
 
 
 def _greenery(thumb: FloatArray) -> float:
-    """Share of the picture that is green as leaves are: green leads, neither dull nor black."""
+    return float(_green(thumb).mean())
+
+
+def _green(thumb: FloatArray) -> NDArray[np.bool_]:
+    """[height, width]: where it is green as leaves are: green leads, neither dull nor black."""
     red, green, blue = np.moveaxis(thumb, -1, 0)
-    leaves = (green > red) & (green > blue * 1.15) & (green > 40) & (green - np.minimum(red, blue) > 15)
-    return float(leaves.mean())
+    return (green > red) & (green > blue * 1.15) & (green > 40) & (green - np.minimum(red, blue) > 15)
 
 
 def _sky(thumb: FloatArray) -> float:

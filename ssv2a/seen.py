@@ -22,7 +22,7 @@ from ssv2a.embed.conse import STRANGER, Verdict, blend, judge, shares, weigh_cla
 from ssv2a.embed.minilm import MiniLm
 from ssv2a.heard import Heard, HeardTable, caption_of
 from ssv2a.motion import CUT_SHOT, UNCHANGED, Motion, Neighbour, camera_shift, difference, motion, thumbnail
-from ssv2a.scenes import Rule, ambience, gather, pool, surface
+from ssv2a.scenes import Rule, ambience, gather, pool, stirring, surface, under
 from ssv2a.types import (
     MAX_SLOTS,
     SCENE,
@@ -43,6 +43,7 @@ SAME_CROP = 0.7  # overlap with the frame before above which the classifier's ve
 CROP_FRAMES = 4  # frames in a row that may share one verdict
 MAX_CROPS = 8  # classified in one frame, the largest; the rest go by the detector's label
 MIN_CROP = 0.005  # share of the picture: a smaller crop is too coarse to classify
+PARKED = 0.05  # share of the picture below which a vehicle that rests has its engine off
 TALL = 1.3  # height to width, in pixels, of a person seen from head to foot
 NO_FEET = 0.985  # a box that ends lower than this has no feet in the picture
 SLICED = 0.6  # confidence of what only a slice of the picture shows, from which no crop need bear it out
@@ -141,7 +142,9 @@ class Eyes:
             mute: labels, names or sounds (keys of the vocabulary) that must not sound; upper or lower
                 case is the same.
         """
-        glances = [self._glance(frames, n, min_confidence, max_sources) for n in _changed(frames)]
+        thumbs = [thumbnail(image) for image in frames.images]
+        glances = [self._glance(frames, n, thumbs[n], min_confidence, max_sources) for n in _changed(thumbs)]
+        air = {"stirring": stirring(thumbs)}
         shots = [_same_shot(glances, n) for n in range(len(glances))]
         impressions: list[_Impression] = []
         for n, glance in enumerate(glances):
@@ -153,15 +156,15 @@ class Eyes:
         for n, impression in enumerate(impressions):
             shot = [impressions[i] for i in shots[n]]
             cut = n > 0 and n - 1 not in shots[n]
-            looks.append(self._look(impression, shot, cut, muted, max_sources))
+            looks.append(self._look(impression, shot, air, cut, muted, max_sources))
         return _spread(looks, frames.times)
 
-    def _glance(self, frames: Frames, n: int, min_confidence: float, most: int) -> _Glance:
+    def _glance(self, frames: Frames, n: int, thumb: FloatArray, min_confidence: float, most: int) -> _Glance:
         image = frames.images[n]
         limits = {"min_confidence": min_confidence, "max_regions": most}
         whole = self._detector.detect(image, **limits)
         sliced = closer(self._detector, image, whole, **limits)
-        return _Glance(frames.times[n], image, thumbnail(image), (*whole, *sliced), len(whole))
+        return _Glance(frames.times[n], image, thumb, (*whole, *sliced), len(whole))
 
     def _crop(self, glance: _Glance, region: Region, before: Sequence[_Crop], worth: bool) -> _Crop:
         """Classify a region, or keep the verdict of the frame before where it hardly moved.
@@ -229,24 +232,27 @@ class Eyes:
         return tuple(_Half(half, self._classifier.classify(glance.image, half)) for half in empty)
 
     def _look(
-        self, own: _Impression, shot: Sequence[_Impression], cut: bool, muted: frozenset[str], most: int
+        self,
+        own: _Impression,
+        shot: Sequence[_Impression],
+        moving: Mapping[str, float],
+        cut: bool,
+        muted: frozenset[str],
+        most: int,
     ) -> Look:
         """Hear one frame; the place and the whole picture's classes are taken from its shot."""
         beside = np.mean([impression.odds for impression in shot], axis=0)
         odds = np.asarray(OWN_SHARE * own.odds + (1 - OWN_SHARE) * beside, np.float32)
-        evidence = pool([impression.evidence for impression in shot])
-        ground, air = surface(self._rules, evidence), ambience(self._rules, evidence)
+        evidence = {**pool([impression.evidence for impression in shot]), **moving}
+        air = ambience(self._rules, evidence)
         air = None if air is None or air.casefold() in muted else air
-        shape = own.glance.image.shape[1] / own.glance.image.shape[0]
         claims = [
             Claim(
-                self._source(
-                    crop, verdict, move, _sound(verdict, move, crop.region.box, shape, ground), muted
-                ),
+                self._source(crop, verdict, move, self._heard_as(own, n, evidence), muted),
                 animal=verdict.heard.group == "animal",
                 borne_out=verdict.decision in ("confirmed", "overruled"),
             )
-            for crop, verdict, move in zip(own.crops, own.verdicts, own.moves, strict=True)
+            for n, (crop, verdict, move) in enumerate(zip(own.crops, own.verdicts, own.moves, strict=True))
         ]
         whole = self._unexplained(WHOLE_PICTURE, odds, ALONE if not own.verdicts else UNEXPLAINED, own, muted)
         if not whole:
@@ -254,6 +260,14 @@ class Eyes:
         kept = merge([*claims, *(Claim(source, animal=False, borne_out=True) for source in whole)])[:most]
         scene = self._scene(odds, kept, air, muted)
         return Look(own.glance.time, scene, caption_of(air), kept, reused=False, cut=cut)
+
+    def _heard_as(self, own: _Impression, n: int, evidence: Mapping[str, float]) -> str | None:
+        """The key of what the n-th region sounds like, people by how they move and what they walk on."""
+        glance, box = own.glance, own.crops[n].region.box
+        ground = surface(self._rules, {**evidence, **under(glance.thumb, box)})
+        return _sound(
+            own.verdicts[n], own.moves[n], box, glance.image.shape[1] / glance.image.shape[0], ground
+        )
 
     def _source(
         self, crop: _Crop, verdict: Verdict, move: Motion, sound: str | None, muted: frozenset[str]
@@ -349,7 +363,7 @@ def _counted(verdicts: Sequence[Verdict], labels: Sequence[Heard]) -> list[Heard
 
 
 def _sound(verdict: Verdict, move: Motion, box: Box, shape: float, ground: str) -> str | None:
-    """The key of what a region sounds like, people by how they move.
+    """The key of what a region sounds like, people by how they move; a small vehicle that rests is parked.
 
     Args:
         verdict: which name won.
@@ -359,6 +373,8 @@ def _sound(verdict: Verdict, move: Motion, box: Box, shape: float, ground: str) 
         ground: the footsteps that belong to the place.
     """
     heard = verdict.heard
+    if heard.group == "vehicle" and move is Motion.STILL and box.area < PARKED:
+        return None
     if heard.group != "person" or heard.sound:
         return heard.sound_when(move is Motion.MOVES)
     if move is Motion.STILL:
@@ -368,15 +384,12 @@ def _sound(verdict: Verdict, move: Motion, box: Box, shape: float, ground: str) 
     return ground if move is Motion.MOVES and whole else "cloth_rustle"
 
 
-def _changed(frames: Frames) -> list[int]:
+def _changed(thumbs: Sequence[FloatArray]) -> list[int]:
     """The frames that differ from the last one looked at; the first always."""
-    chosen: list[int] = []
-    last: FloatArray | None = None
-    for n, image in enumerate(frames.images):
-        thumb = thumbnail(image)
-        if last is None or difference(thumb, last) >= UNCHANGED:
+    chosen = [0]
+    for n in range(1, len(thumbs)):
+        if difference(thumbs[n], thumbs[chosen[-1]]) >= UNCHANGED:
             chosen.append(n)
-            last = thumb
     return chosen
 
 

@@ -240,11 +240,12 @@ def _names(sources: Sequence[Source]) -> tuple[str, str, str | None]:
 def _followed(key: int, tracks: Sequence[Sequence[_Seen]], n_frames: int, goes_on: bool) -> Followed:
     """Several tracks as one; a single track is itself.
 
-    A source of a single frame is silent if it is weak, or nothing but the whole picture's class.
+    A source of a single frame is silent if it is weak, nothing but the whole picture's class, or what a crop
+    alone says against the detector: of a thing that stays, other frames would say so too.
     """
     seen = sorted((pair for track in tracks for pair in track), key=lambda pair: (pair[0], _rank(pair[1])))
     label, name, caption = _names([source for _, source in seen])
-    believed = label != SCENE and seen[0][1].confidence >= SURE
+    believed = label != SCENE and seen[0][1].confidence >= SURE and not _overruled(seen[0][1])
     if len(seen) == 1 and n_frames >= FLEETING and not believed and not goes_on:
         caption = None
     mean = np.sum([source.clip * source.confidence for _, source in seen], axis=0)
@@ -256,6 +257,10 @@ def _followed(key: int, tracks: Sequence[Sequence[_Seen]], n_frames: int, goes_o
     centre_x, area = _place(seen, n_frames)
     count = _most_at_once(tracks)
     return Followed(key, label, name, caption, np.asarray(clip, np.float32), presence, centre_x, area, count)
+
+
+def _overruled(source: Source) -> bool:
+    return source.reasons is not None and source.reasons.decision == "overruled"
 
 
 def _bridged(frames: Sequence[int]) -> list[int]:

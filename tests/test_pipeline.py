@@ -11,7 +11,7 @@ from PIL import Image
 from seen_parts import picture
 
 from ssv2a.errors import ConfigurationError, InputError
-from ssv2a.pipeline import Ssv2a
+from ssv2a.pipeline import Ssv2a, air_of
 from ssv2a.types import SAMPLE_RATE, Added, Composition, Frames, VideoSettings
 
 QUICK = VideoSettings(cycle_its=4, cycle_samples=8)
@@ -150,3 +150,17 @@ def test_settings_of_another_synthesiser_are_refused(model: Ssv2a) -> None:
 def test_a_device_that_is_not_there_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="expected one of: cpu"):
         Ssv2a.load(device="abacus")
+
+
+@pytest.mark.parametrize(
+    ("frames", "air"),
+    [
+        ([None] * 13 + ["traffic"] * 3, "traffic"),
+        ([None] * 15 + ["traffic"], None),
+        (["birds"] * 5 + ["wind"] * 4 + [None] * 7, "birds"),
+        ([None] * 4, None),
+        ([], None),
+    ],
+)
+def test_the_air_of_a_chunk_does_not_end_where_a_shot_shows_nothing_of_it(frames, air) -> None:
+    assert air_of(frames) == air

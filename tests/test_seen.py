@@ -14,7 +14,7 @@ from ssv2a.errors import BundleError, InputError
 from ssv2a.evaluate.material import PICTURES as PHOTOGRAPHS
 from ssv2a.images import read_image
 from ssv2a.motion import Motion, Neighbour, Shift, camera_shift, motion, thumbnail
-from ssv2a.scenes import ambience, gather, load_scenes, surface
+from ssv2a.scenes import ambience, gather, load_scenes, stirring, surface, under
 from ssv2a.seen import Eyes
 from ssv2a.types import Box, ByteArray, FloatArray, Look, Region
 
@@ -410,3 +410,60 @@ def test_what_only_a_slice_shows_must_be_sure_or_borne_out() -> None:
     grey = np.full((270, 640, 3), 128, np.uint8)
     assert all(source.caption is None for source in _sliced("cat", 0.5, grey).sources)
     assert any(source.caption for source in _sliced("cat", 0.7, grey).sources)
+
+
+def _leaves(*, sway: int, frames: int = 6, pan: int = 0) -> tuple[Look, ...]:
+    """A bush against the sky whose leaves change by up to `sway`; the camera goes `pan` pixels a frame."""
+    rng = np.random.default_rng(0)
+    bush = rng.integers(40, 200, (32, 32, 1)) * np.array([0.5, 1.0, 0.4]) + np.array([0, 40, 0])
+    images = []
+    for n in range(frames):
+        image = np.concatenate(
+            [bush + rng.uniform(-sway, sway, (32, 32, 1)), np.full((32, 32, 3), 235.0)], axis=1
+        )
+        image = np.roll(image, n * pan, axis=1)
+        images.append(np.repeat(np.repeat(np.clip(image, 0, 255).astype(np.uint8), 5, axis=0), 5, axis=1))
+    return eyes().look(clip(*images))
+
+
+def test_leaves_that_stir_before_a_still_camera_rustle() -> None:
+    assert {look.ambience for look in _leaves(sway=8)} == {"leaves rustling"}
+    assert {look.ambience for look in _leaves(sway=0)} == {"birds singing"}
+    assert "leaves rustling" not in {look.ambience for look in _leaves(sway=0, pan=5)}
+
+
+def test_stirring_is_the_change_of_what_is_green() -> None:
+    lawn = np.full((32, 32, 3), (60, 130, 40), np.float32)
+    assert stirring([lawn, lawn + 2, lawn]) == pytest.approx(2)
+    assert stirring([lawn, lawn + 30]) == 0  # more than leaves
+    assert stirring([lawn]) == 0
+    assert stirring([lawn * 0 + 120, lawn * 0 + 122]) == 0  # nothing is green
+
+
+def test_who_walks_on_a_path_in_a_park_is_heard_on_the_path() -> None:
+    """The picture is green, the ground under the feet is grey."""
+    thumb = np.full((32, 32, 3), (60, 130, 40), np.float32)
+    thumb[20:] = 150
+    rules = load_scenes(MINI / "scenes.csv")
+    steps = {
+        bottom: surface(rules, {"greenery": 0.6, **under(thumb, Box(0.4, 0.2, 0.5, bottom))})
+        for bottom in (0.5, 0.7, 1.0)
+    }
+    assert steps == {0.5: "footsteps_soft", 0.7: "footsteps_hard", 1.0: "footsteps_hard"}
+
+
+def test_a_small_car_that_rests_is_parked_and_a_large_one_idles() -> None:
+    def heard_as(size: float, xs: list[float]) -> str | None:
+        images, regions = [], []
+        for n, x in enumerate(xs):
+            image = np.full((240, 320, 3), 150, np.uint8)
+            image[200:, :40] = 60 * (n % 3)  # something else moves: the frames are looked at
+            images.append(image)
+            regions.append([Region(Box(x, 0.2, x + size, 0.2 + size), "car", 0.8)])
+        full = eyes()
+        scripted = Eyes(_Scripted(regions), full._classifier, full._text, full._heard, full._rules)  # type: ignore[arg-type]
+        return scripted.look(clip(*images))[1].sources[0].caption
+
+    assert heard_as(0.1, [0.5, 0.5, 0.5]) is None
+    assert heard_as(0.4, [0.5, 0.5, 0.5]) == "a car engine running"
+    assert heard_as(0.1, [0.3, 0.5, 0.7]) == "a car driving past"

@@ -13,6 +13,7 @@ import ssv2a
 from ssv2a.embed.clap import MiniClap
 from ssv2a.embed.minilm import MiniLm
 from ssv2a.errors import ConfigurationError
+from ssv2a.soundbank import player
 from ssv2a.soundbank.arrangement import activity
 from ssv2a.soundbank.bank import Bank
 from ssv2a.soundbank.choice import mixture_weights, nearest
@@ -425,12 +426,33 @@ def test_beside_a_dog_a_motor_yields_and_without_focus_it_does_not(synthesiser, 
     assert np.abs(summed - made[1.0].waveform).max() < 0.1  # the room tone alone is missing
 
 
-def test_two_birds_do_not_call_at_once(synthesiser, track, scene):
+def test_two_birds_seldom_call_at_once(synthesiser, track, scene):
     both = scene(track(1, "a crow cawing"), track(2, "a goose honking"))
-    made = play(synthesiser, both, 2, 10 * SAMPLE_RATE, stems=True)
-    loud = [activity(stem) > 0.5 for stem in made.stems.values()]
-    assert all(one.mean() > 0.05 for one in loud)
-    assert (loud[0] & loud[1]).mean() < 0.3 * min(one.mean() for one in loud)
+    at_once = {}
+    for focus in (0.0, 1.0):
+        made = [
+            play(synthesiser, both, seed, 10 * SAMPLE_RATE, stems=True, settings={"focus": focus})
+            for seed in range(3)
+        ]
+        loud = [[activity(stem) > 0.5 for stem in one.stems.values()] for one in made]
+        assert all(bird.mean() > 0.05 for birds in loud for bird in birds)
+        at_once[focus] = np.mean([(crow & goose).mean() for crow, goose in loud])
+    assert at_once[1.0] < 0.75 * at_once[0.0]
+
+
+def test_four_walkers_walk_each_at_their_own_pace(bank):
+    entry = next(e for e in bank.entries if e.model == "people.footsteps_hard")
+    params = bank.models[entry.model].draw(np.random.default_rng(0))
+    heard = {
+        count: player.play(
+            bank, entry, params, player.Manner(N, ((0, N),), count), np.random.default_rng(1)
+        ).heard
+        for count in (1, 4, 8)
+    }
+    assert len(heard[4]) == pytest.approx(4 * len(heard[1]), rel=0.35)
+    steps = sorted(first for _, first, _ in heard[4])
+    assert min(np.diff(steps)) < 0.1 * SAMPLE_RATE  # some fall together, as they do
+    assert len(heard[8]) >= len(heard[4])
 
 
 @pytest.mark.parametrize("value", [-0.1, 1.5, "much", True])

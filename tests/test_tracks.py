@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ssv2a.tracks import Followed, follow
-from ssv2a.types import WHOLE_PICTURE, Box, Look, Source
+from ssv2a.types import WHOLE_PICTURE, Box, Look, Reasons, Source
 
 _CAPTIONS = {"dog": "a dog barking", "cat": "a cat meowing", "car": "a car driving past", "chair": None}
 
@@ -199,3 +199,12 @@ def test_nothing_seen_gives_no_tracks() -> None:
     tracking = follow(looks([], []))
     assert (tracking.tracks, tracking.keys) == ((), ((), ()))
     assert follow([]).tracks == ()
+
+
+def test_what_a_single_crop_says_against_the_detector_is_silent() -> None:
+    """A walker whose crop is a terrier in one frame of eight does not bark; a confirmed dog does."""
+    for decision, heard in (("overruled", None), ("confirmed", "a dog barking")):
+        dog = source("person", 0.5, name="Kerry Blue Terrier", caption="a dog barking", confidence=0.9)
+        dog = replace(dog, reasons=Reasons(decision, (), ()))
+        frames = [[dog] if n == 3 else [] for n in range(8)]
+        assert [track.caption for track in follow(looks(*frames)).tracks] == [heard]

@@ -18,6 +18,7 @@ from ssv2a.soundbank.render import event_train, level_gain
 from ssv2a.types import SAMPLE_RATE, FloatArray
 
 MODEL_TAKES = 3  # renders of a modelled event that take turns
+_AT_ONCE = 4  # of several things of one kind that are heard each for itself
 _LONGEST_EVENT = 20 * SAMPLE_RATE  # samples of a modelled event
 _LONG_EVENT = 0.4 * SAMPLE_RATE  # samples from which an event is no step or knock in a rhythm of its own
 _ALONE = -20.0  # LUFS of an entry that is played by itself
@@ -46,7 +47,7 @@ class Manner:
 
     n: int  # samples
     spans: Sequence[tuple[int, int]]  # where an event's source is there: (first sample, last sample + 1)
-    count: int = 1  # how many such things: they follow each other so much quicker
+    count: int = 1  # how many such things
     wide: bool = False  # a texture in mono is spread around the listener
     model_takes: int = MODEL_TAKES
     rest: float = 0.0  # a long event is followed by silence of at least so many times its length
@@ -78,29 +79,31 @@ def gather(bank: Bank, entry: Entry, params: Params, manner: Manner, rng: np.ran
 
 
 def perform(material: Material, manner: Manner, rng: np.random.Generator) -> Played:
-    """The second half of `play`: events in their rhythm, in the places that are free."""
+    """The second half of `play`: events in their rhythm, in the places that are free.
+
+    Of several such things up to four are heard each in its own rhythm; more make these quicker.
+    """
     entry, takes, n = material.entry, material.sounds, manner.n
     if entry.kind == "texture":
         return Played(takes[0], ((entry, 0, n),))
-    shortest, longest = (pause / manner.count for pause in entry.pause_seconds)
+    layers = min(manner.count, _AT_ONCE)
+    shortest, longest = (pause * layers / manner.count for pause in entry.pause_seconds)
     rest = manner.rest if np.median([take.shape[1] for take in takes]) >= _LONG_EVENT else 0.0
     out = np.zeros((takes[0].shape[0], n), np.float32)
     heard: list[tuple[Entry, int, int]] = []
-    for first, last in ((first, min(last, n)) for first, last in manner.spans):
-        if last > first:
-            train, events = event_train(
-                takes,
-                last - first,
-                (shortest, longest),
-                rng,
-                vary=entry.model is None,
-                rest=rest,
-                place=partial(_place, manner.busy, first),
-            )
-            out[:, first:last] = train
-            heard += [
-                (material.entries[event.take], first + event.start, first + event.end) for event in events
-            ]
+    spans = [(first, min(last, n)) for first, last in manner.spans if first < n]
+    for first, last in (span for span in spans for _ in range(layers)):
+        train, events = event_train(
+            takes,
+            last - first,
+            (shortest, longest),
+            rng,
+            vary=entry.model is None,
+            rest=rest,
+            place=partial(_place, manner.busy, first),
+        )
+        out[:, first:last] += train / np.float32(np.sqrt(layers))
+        heard += [(material.entries[event.take], first + event.start, first + event.end) for event in events]
     return Played(out, tuple(heard))
 
 
