@@ -158,3 +158,33 @@ def test_vectors_of_other_phrases_are_computed_anew(
     monkeypatch.setattr("ssv2a.soundbank.meanings.phrases", lambda: {**few, "a saw": "saw"})
     assert Meanings(text, kept).sound_of("sawing") == "saw"
     assert Meanings(text, tmp_path / "missing").sound_of("it rains") == "rain"
+
+
+@pytest.mark.parametrize(
+    ("words", "sounds"),
+    [
+        ("a dog barks while rain falls", ["dog_bark", "rain"]),
+        ("rain and thunder", ["rain", "thunder"]),
+        (
+            "Footsteps on gravel, an owl hooting, a distant church bell",
+            ["footsteps_gravel", "owl_hoot", "bell"],
+        ),
+        ("a car drives by followed by a siren wailing", ["car_pass", "siren"]),
+        ("a man speaks while a dog barks", ["dog_bark"]),  # voices are not ours to make
+        ("a horse neighs and snorts", ["horse_neigh"]),  # one thing that does two
+        ("dishes and cutlery clattering", ["dishes"]),
+        ("a door opening and closing", ["door"]),
+        ("a train passes and blows its horn", ["train_horn"]),
+        ("birds singing and birds chirping", ["bird_song"]),
+        ("a dog barks and the fnord zlorps", ["dog_bark"]),
+        ("a man whispers and a woman answers", [None]),
+    ],
+)
+def test_a_text_means_one_sound_or_several(meanings, words, sounds):
+    assert [sound for _, sound in meanings.sounds_of(words)] == sounds
+
+
+def test_without_a_sentence_encoder_only_known_phrases_are_taken_apart():
+    blind = Meanings(None)
+    assert [sound for _, sound in blind.sounds_of("rain and a dog barking")] == ["rain", "dog_bark"]
+    assert blind.sounds_of("drizzle and a hound") == (("drizzle and a hound", None),)

@@ -455,6 +455,16 @@ def test_four_walkers_walk_each_at_their_own_pace(bank):
     assert len(heard[8]) >= len(heard[4])
 
 
+def test_words_that_mean_two_sounds_are_two_voices_of_one_source(synthesiser, track, scene):
+    both = scene(track(-1, "a dog barks while a church bell rings"))
+    first = play(synthesiser, both, stems=True)
+    assert {pick.sound for pick in first.picks if pick.track == -1} == {"dog_bark", "bell"}
+    assert list(first.stems) == [-1]
+    again = play(synthesiser, both, seed=1, previous=first.continuity)
+    entries = [{pick.entry for pick in made.picks if pick.track == -1} for made in (first, again)]
+    assert entries[0] == entries[1]
+
+
 @pytest.mark.parametrize("value", [-0.1, 1.5, "much", True])
 def test_an_impossible_focus_is_refused(synthesiser, value):
     with pytest.raises(ConfigurationError, match="focus: expected a number from 0 to 1"):

@@ -8,6 +8,7 @@ taken for something else.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +22,13 @@ from ssv2a.soundbank.vocabulary import vocabulary
 from ssv2a.types import FloatArray
 
 SAME = 0.36  # cosine of two sentences from which they can mean the same
+SURELY = 0.55  # the same, from which a part of a text means it by itself
+_JOINTS = re.compile(
+    r"\s*[,;]\s*(?:and\s+|then\s+)?"
+    r"|\s+(?:and then|and|while|whilst|as|with|then|followed by|over|beside|behind)\s+",
+    re.IGNORECASE,
+)
+_REFERS = re.compile(r"\b(?:it|its|their|them|his|her)\b", re.IGNORECASE)  # to another part of the text
 _SHARPNESS = 0.07  # cosine: phrases so much farther than the nearest count 1/e for their sound
 _PHRASES = Path(__file__).with_name("phrases.txt")
 _NO_SOUND = "-"
@@ -49,16 +57,43 @@ class Meanings:
 
     def sound_of(self, text: str) -> str | None:
         """Key of the sound that `text` means; None where it is none of them."""
-        exact = self._sounds.get(text.lower(), _NO_SOUND)
-        if exact != _NO_SOUND or self._text is None:
-            return None if exact == _NO_SOUND else exact
+        sound, cosine = self._nearest(text)
+        return sound if sound != _NO_SOUND and cosine >= SAME else None
+
+    def sounds_of(self, text: str) -> tuple[tuple[str, str | None], ...]:
+        """The sounds that a text means together, each with its words: "rain while a dog barks" means two.
+
+        A text is taken apart where it is joined by "and", "while", a comma …, if all its parts are surely
+        sounds and not all the same; parts that surely have none (voices) are left out. Else it is one sound.
+        """
+        parts = [part for part in _JOINTS.split(text) if part]
+        if text.lower() in self._sounds or len(parts) < 2:
+            return ((text, self.sound_of(text)),)
+        meant = {part: self._surely(part) for part in parts}
+        found = {sound: part for part, sound in meant.items() if sound not in (None, _NO_SOUND)}
+        if None in meant.values() or not found or len(set(meant.values())) < 2:
+            return ((text, self.sound_of(text)),)
+        return tuple((part, sound) for sound, part in found.items())
+
+    def _surely(self, part: str) -> str | None:
+        """What a part of a text means by itself; None where that is not sure."""
+        sound, cosine = self._nearest(part)
+        if part.lower() in self._sounds:
+            return sound
+        whole = len(part.split()) > 1 and not _REFERS.search(part)
+        return sound if whole and cosine >= SURELY else None
+
+    def _nearest(self, text: str) -> tuple[str, float]:
+        """The sound whose phrases lie nearest, "-" for what has none, and the nearest phrase's cosine."""
+        exact = self._sounds.get(text.lower())
+        if exact is not None or self._text is None:
+            return exact or _NO_SOUND, 1.0
         cosines = self._vectors @ self._text.embed([text])[0]
         weights = np.exp((cosines - cosines.max()) / _SHARPNESS)
         votes: dict[str, float] = {}
         for sound, weight in zip(self._sounds.values(), weights.tolist(), strict=True):
             votes[sound] = votes.get(sound, 0.0) + weight
-        best = max(votes, key=lambda sound: votes[sound])
-        return best if cosines.max() >= SAME and best != _NO_SOUND else None
+        return max(votes, key=lambda sound: votes[sound]), float(cosines.max())
 
     @cached_property
     def _vectors(self) -> FloatArray:

@@ -84,10 +84,13 @@ class _Voice:
     count: int
     candidates: Candidates
     level: float  # LUFS wanted
+    part: int = 0  # of what one text means
 
     @property
     def key(self) -> str:
-        return _SCENE if self.track is None else str(self.track)
+        if self.track is None:
+            return _SCENE
+        return f"{self.track}.{self.part}" if self.part else str(self.track)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +168,8 @@ class SoundBank:
     def _voices(self, scene: Scene, n: int) -> tuple[list[_Voice], tuple[str, ...]]:
         """What is to sound: every track with a caption, and behind them the ambience or room tone."""
         times = [float(time) for time in scene.times]
-        voices = _mixed([self._track_voice(track, times, n) for track in scene.tracks if _sounds(track)])
+        sounding = [track for track in scene.tracks if _sounds(track)]
+        voices = _mixed([voice for track in sounding for voice in self._track_voices(track, times, n)])
         air = None if scene.ambience is None else self._meanings.sound_of(scene.ambience)
         if scene.ambience is not None and played_for(self._bank, air) is not None:
             clap, level = self._clap_of(scene.ambience), _BACKGROUND_DB if voices else _AMBIENCE_DB
@@ -177,13 +181,19 @@ class SoundBank:
             voices.append(self._scene_voice(_ROOM_TONE, scene.target, _BACKGROUND_DB if voices else 0.0, n))
         return voices, warnings
 
-    def _track_voice(self, track: Track, times: Sequence[float], n: int) -> _Voice:
-        caption = None if track.label == SOUND else track.caption
-        sound = self._meanings.sound_of(caption) if caption else None
+    def _track_voices(self, track: Track, times: Sequence[float], n: int) -> list[_Voice]:
+        """What a source sounds like: one voice, or of a text that means several sounds one for each."""
         more = min(6.0, 3 * np.log2(max(1, track.count)))
         motion = Motion.over(times, track.presence, track.centre_x, track.area, n)
-        candidates = nearest(self._bank, track.clap, sound)
-        return _Voice(track.key, caption, sound, motion, track.count, candidates, _level(sound) + more)
+        caption = None if track.label == SOUND else track.caption
+        meant = self._meanings.sounds_of(caption) if caption else ((None, None),)
+        voices = []
+        for part, (words, sound) in enumerate(meant):
+            own = self._clap_of(words) if words and len(meant) > 1 else None
+            candidates = nearest(self._bank, track.clap if own is None else own, sound)
+            level = _level(sound) + more
+            voices.append(_Voice(track.key, words, sound, motion, track.count, candidates, level, part))
+        return voices
 
     def _scene_voice(self, sound: str | None, clap: FloatArray, level: float, n: int) -> _Voice:
         ones = np.ones(1, np.float32)
@@ -243,7 +253,8 @@ class SoundBank:
     ) -> Rendering:
         """The chosen candidate in full."""
         n = request.n_samples
-        mix, stems = np.zeros((2, n), np.float32), {}
+        mix = np.zeros((2, n), np.float32)
+        stems: dict[int, FloatArray] = {}
         picks: list[Pick] = []
         kept = dict(request.previous.state) if request.previous else {}
 
@@ -259,7 +270,7 @@ class SoundBank:
             sound = placed(gain * played.sound, motion, width=own.width)
             mix += sound
             if request.stems and voice.track is not None:
-                stems[voice.track] = sound
+                stems[voice.track] = sound + stems.get(voice.track, np.float32(0))
             picks += _picks(voice, played, gain)
             kept[voice.key] = _kept(part, gain)
 
