@@ -154,7 +154,8 @@ def _greenery(thumb: FloatArray) -> float:
 def _green(thumb: FloatArray) -> NDArray[np.bool_]:
     """[height, width]: where it is green as leaves are: green leads, neither dull nor black."""
     red, green, blue = np.moveaxis(thumb, -1, 0)
-    return (green > red) & (green > blue * 1.15) & (green > 40) & (green - np.minimum(red, blue) > 15)
+    bright = (green > 40) & (green - np.minimum(red, blue) > 15)
+    return np.asarray((green > red) & (green > blue * 1.15) & bright)
 
 
 def _sky(thumb: FloatArray) -> float:

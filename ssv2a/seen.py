@@ -161,9 +161,8 @@ class Eyes:
 
     def _glance(self, frames: Frames, n: int, thumb: FloatArray, min_confidence: float, most: int) -> _Glance:
         image = frames.images[n]
-        limits = {"min_confidence": min_confidence, "max_regions": most}
-        whole = self._detector.detect(image, **limits)
-        sliced = closer(self._detector, image, whole, **limits)
+        whole = self._detector.detect(image, min_confidence=min_confidence, max_regions=most)
+        sliced = closer(self._detector, image, whole, min_confidence=min_confidence, max_regions=most)
         return _Glance(frames.times[n], image, thumb, (*whole, *sliced), len(whole))
 
     def _crop(self, glance: _Glance, region: Region, before: Sequence[_Crop], worth: bool) -> _Crop:

@@ -12,6 +12,7 @@ from ssv2a.soundbank.dsp import (
     decay,
     drawn,
     event,
+    lowpass,
     modes,
     on_location,
     phase,
@@ -62,25 +63,49 @@ def _ball(params: Params, n: int, rng: Rng) -> FloatArray:
     return event(on_location(hall, rng, params["air"]), n, 0.0005, 0.3)
 
 
-def _racket(params: Params, n: int, rng: Rng) -> FloatArray:
-    """The ball stays on the strings for 5 ms: they pop, the frame hums shortly; then it hits the court."""
+def _stroke(params: Params, hard: float, rng: Rng) -> Signal:
+    """The ball is flattened on the strings for 5 ms and thrown off: a pop, strings, the frame's low bend."""
     size, attack = samples(0.25), params["contact"] / 2
-    strings = modes(size, params["strings"] * _STRINGS, 0.05 * _STRINGS**-0.8, _STRINGS**-0.9, rng)
+    strings = params["strings"] * rng.uniform(0.95, 1.05) * _STRINGS
+    bed = modes(size, strings, params["ring"] * _STRINGS**-0.8, _STRINGS**-0.9, rng)
     pop = shaped(size, rng, [(60, -20), (250, 0), (1800, 0), (7000, -22), (16_000, -44)])
     frame = modes(size, *body(rng, 150, 1500, 12, 0.07, 0.4, -2.0), rng)
-    felt = np.sin(phase(np.full(size, params["felt"]))) * decay(size, 0.07, 0.003)
-    hit = 0.8 * _level(pop * decay(size, 0.03, attack)) + _level(strings, attack) + 0.4 * felt
-    hit += 0.25 * _level(frame, attack)
-    court = band(size, rng, 150, 1200, 9.0) * decay(size, 0.05, 0.002)
-    court = _level(court) + 0.5 * np.sin(phase(np.full(size, 1.3 * params["felt"]))) * decay(
-        size, 0.06, 0.002
-    )
-    total = np.zeros(samples(params["flight"] + 0.7))
-    place(total, hit, 0)
-    place(total, court, samples(params["flight"]), params["court"])
-    return event(
-        on_location(reverberated(total, rng, 0.6, params["room"], 4000.0), rng, 0.001), n, 0.0005, 0.1
-    )
+    bend = np.sin(phase(np.full(size, params["bend"]))) * decay(size, 0.07, 0.003)
+    hit = 0.7 * _level(bed, attack) + params["pop"] * hard * _level(pop * decay(size, 0.07, attack))
+    return np.asarray(hit + 0.4 * bend + 0.25 * _level(frame, attack))
+
+
+def _court(params: Params, rng: Rng) -> Signal:
+    """The ball hits the hard court: a dull slap of felt, a thud at 150–300 Hz that sinks at once."""
+    size = samples(0.25)
+    sinking = params["thud"] * (1 + 0.4 * np.exp(-np.arange(size) / samples(0.01)))
+    thud = np.sin(phase(sinking)) * decay(size, 0.06, 0.002)
+    slap = band(size, rng, 150, 1200, 12.0) * decay(size, 0.1, 0.003)
+    return np.asarray(0.5 * thud + _level(slap))
+
+
+def _racket(params: Params, n: int, rng: Rng) -> FloatArray:
+    """A rally: a stroke, the bounce before the other player, the other's stroke farther off, and back."""
+    strokes, side, at = round(params["strokes"]), params["side"], 0.002
+    total = np.zeros((2, samples(1.2 * strokes * (params["flight"] + params["rise"]) + 0.6)))
+    near = (1.0, rng.uniform(0.45, 0.65))
+    for index in range(strokes):
+        here, there = near[index % 2], near[1 - index % 2]
+        left = 0.5 - side if index % 2 else 0.5 + side
+        flight = params["flight"] * rng.uniform(0.95, 1.05)
+        stroke, bounce = _stroke(params, rng.uniform(0.7, 1.0), rng), _court(params, rng)
+        for row, share, back in zip(total, (left, 1 - left), (1 - left, left), strict=True):
+            place(row, stroke, samples(at), here * float(np.sqrt(2 * share)))
+            place(row, bounce, samples(at + flight), params["court"] * there * float(np.sqrt(2 * back)))
+        at += flight + params["rise"] * rng.uniform(0.85, 1.15)
+    rally = total[:, : samples(at + 0.5)]
+    for wall in (0.07, 0.16):  # the fence and the stand throw it back
+        late = samples(wall * rng.uniform(0.8, 1.2))
+        rally[:, late:] += params["slapback"] * lowpass(rally[::-1, :-late], 1800.0)
+    open_air = [
+        on_location(reverberated(row, rng, 0.6, params["room"], 3000.0), rng, params["air"]) for row in rally
+    ]
+    return event(np.stack(open_air), n, 0.0005, 0.3)
 
 
 MODELS = (
@@ -112,14 +137,22 @@ MODELS = (
         "impact.racket",
         "racket_hit",
         "event",
-        "5 ms of contact excites strings at 400–600 Hz and the frame (Brody 1995); the ball hits the court.",
+        "5 ms of contact excites strings at 400–600 Hz and the frame (Brody 1995); it lands, is returned.",
         drawn(
-            strings=(420, 600),
+            strings=(430, 640),
+            ring=(0.04, 0.06),
             contact=(0.004, 0.007),
-            felt=(100, 140),
-            flight=(0.5, 0.9),
-            court=(0.5, 0.9),
-            room=(0.1, 0.25),
+            pop=(0.8, 1.4),
+            bend=(100, 150),
+            thud=(150, 220),
+            flight=(0.6, 0.85),
+            rise=(0.3, 0.5),
+            court=(0.6, 0.95),
+            strokes=(1.6, 4.4),
+            side=(0.08, 0.25),
+            slapback=(0.03, 0.08),
+            room=(0.08, 0.2),
+            air=(0.001, 0.003),
         ),
         _racket,
         (0.4, 1.3),

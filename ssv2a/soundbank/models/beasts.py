@@ -1,4 +1,4 @@
-"""Wild mammals of the far voice: the lion's roar and the wolf's howl."""
+"""Large mammals of the far voice: the lion's roar, the wolf's howl, the camel's groan."""
 
 from __future__ import annotations
 
@@ -119,6 +119,57 @@ def _wolf(params: Params, n: int, rng: Rng) -> FloatArray:
     return event(on_location(faded(wood, 0.02, 0.6), rng, 0.004, LEAVES), n, 0.03, 0.4)
 
 
+_NOSE = ((330, 70, 1.0), (720, 110, 0.5), (1150, 160, 0.2), (2200, 300, 0.12))
+_MAW = ((480, 110, 0.7), (740, 100, 1.0), (1150, 180, 0.7), (2250, 300, 0.3), (3200, 450, 0.1))
+"""Formants of a camel's tract, 45 cm to the lips, through the nose and with the mouth open."""
+
+
+def groan(f0: Signal, gape: Signal, rough: float, wet: float, rng: Rng) -> Signal:
+    """A camel's voice [n], unit RMS: slack folds that beat in twos and threes, through spit that bubbles.
+
+    Args:
+        f0: beats of the folds a second, per sample.
+        gape: opening of the mouth per sample, 0 to 1.
+        rough: unevenness of the beats, 0 to 1.
+        wet: depth of the gurgle, 0 to 1: bubbles pass 15–25 times a second and shut the way as they form.
+        rng: draws it.
+    """
+    n = f0.size
+    turns = phase(f0 * jitter(n, rng, 0.008 + 0.025 * rough))
+    times = crossings(turns / (2 * np.pi))
+    beats = 1 - 0.3 * rough * rng.uniform(0, 1, times.size)
+    beats[1::2] *= 1 - 0.55 * rough  # period doubling
+    folds = unit(convolved(impulses(n, times, beats), blow(0.0011)))
+    stream = unit(band(n, rng, 150, 2500, 6.0) * np.maximum(0.0, np.sin(turns)) ** 2)
+    flow = folds + (0.12 + 0.25 * rough) * stream
+    call = unit(resonated(flow, _NOSE)) * (1 - gape) + unit(resonated(flow, _MAW)) * gape
+    spit = phase(rng.uniform(16, 22) * (1 + 0.35 * walk(n, rng, 9.0)))
+    shut = (0.5 + 0.5 * np.sin(spit)) ** 2
+    call *= 1 - wet * (0.55 + 0.25 * walk(n, rng, 5.0)) * shut
+    bubbles = np.sin(phase(380 * (1 + 0.5 * shut) * (1 + 0.3 * walk(n, rng, 18.0)))) * shut**3
+    call += 0.35 * wet * bubbles * (0.6 + 0.4 * walk(n, rng, 11.0))
+    return unit(filtered(call, [(40, -18), (150, -3), (300, 0), (1200, 0), (3000, -14), (9000, -40)]))
+
+
+def _camel(params: Params, n: int, rng: Rng) -> FloatArray:
+    """One or two groans: a hum through the nose opens to a bellow, sways in pitch, sinks into a gurgle."""
+    parts: list[Signal] = []
+    for index in range(round(params["groans"])):
+        size = samples(params["seconds"] * (1.0 if index == 0 else rng.uniform(0.5, 0.8)))
+        top = rng.uniform(0.3, 0.5)
+        path = [(0, 0.6), (0.12, 0.8), (top, 1.35), (0.7, 1.0), (1, rng.uniform(0.5, 0.65))]
+        f0 = params["f0"] * curve(size, path) * (1 + params["sway"] * walk(size, rng, 5.0))
+        gape = curve(size, [(0, 0.05), (0.15, 0.2), (top, 1.0), (0.75, 0.75), (1, 0.05)])
+        gape = gape * (1 - 0.6 * walk(size, rng, 3.0, 0, 1) ** 2)
+        shape = curve(size, [(0, 0), (0.06, 0.3), (0.2, 0.5), (top, 1), (0.75, 0.6), (0.92, 0.25), (1, 0)])
+        call = groan(f0, gape * params["open"], params["rough"], params["wet"], rng)
+        parts += [call * shape, np.zeros(samples(rng.uniform(0.25, 0.6)))]
+    field = reverberated(
+        np.concatenate([*parts[:-1], np.zeros(samples(0.4))]), rng, 0.5, params["field"], 2500.0
+    )
+    return event(on_location(field, rng, 0.003), n, 0.01, 0.15)
+
+
 MODELS = (
     SoundModel(
         "mammal.lion",
@@ -146,6 +197,24 @@ MODELS = (
         "(Theberge & Falls 1967).",
         drawn(f0=(430, 600), seconds=(1.6, 2.6), wolves=(1.3, 5.4), valley=(0.03, 0.12)),
         _wolf,
+        (0.6, 2.5),
+    ),
+    SoundModel(
+        "mammal.camel",
+        "camel_groan",
+        "event",
+        "Slack folds beat 80–200 times a second in twos, through spit that bubbles at 20 Hz and a long nose.",
+        drawn(
+            f0=(100, 170),
+            seconds=(1.6, 2.8),
+            sway=(0.06, 0.14),
+            rough=(0.7, 1.0),
+            wet=(0.5, 1.0),
+            open=(0.6, 1.0),
+            groans=(0.6, 2.4),
+            field=(0.04, 0.12),
+        ),
+        _camel,
         (0.6, 2.5),
     ),
 )

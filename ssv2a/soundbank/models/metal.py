@@ -120,39 +120,59 @@ def _sword(params: Params, n: int, rng: Rng) -> FloatArray:
     return event(on_location(room, rng, 0.001), n, 0.0003, 0.3)
 
 
-def _shear(seconds: float, blade: Signal, params: Params, rng: Rng, close: bool) -> Signal:
-    """Edge along edge [n]: fine slips wake the blades, louder and louder as they close; a hiss over it."""
+def shear(seconds: float, blade: Signal, grain: float, rng: Rng) -> Signal:
+    """Edge along edge as the blades close [n], unit RMS: "shhhk", higher as the crossing nears the tips.
+
+    Args:
+        seconds: from the first touch of the edges to their tips.
+        blade: the answer of the blades to one slip.
+        grain: slips a second of the edges, and fibres that snap between them.
+        rng: draws them.
+    """
     size = samples(seconds)
-    grip = 0.4 + walk(size, rng, 300.0, 0, 1)
-    slips = scattered(size, rng, params["slips"])
-    force = 0.3 * rng.standard_normal(size) * grip
-    force += 20 * impulses(size, slips, rng.exponential(1.0, slips.size))
-    hiss = unit(band(size, rng, 4000, 13_000, 9.0) * grip)
-    shape = [(0, 0), (0.15, 0.25), (0.9, 1), (1, 0.6)] if close else [(0, 0), (0.3, 1), (0.8, 0.5), (1, 0)]
-    return (0.6 * unit(convolved(force, blade)) + params["hiss"] * hiss) * curve(size, shape)
+    tips = curve(size, [(0, 0), (0.3, 0.15), (0.8, 1), (1, 1)])
+    grip = 0.35 + walk(size, rng, 60.0, 0, 1) ** 2
+    slips = scattered(size, rng, grain)
+    force = impulses(size, slips, rng.pareto(3.0, slips.size)) * grip
+    ring = unit(convolved(force, blade))
+    low, high = band(size, rng, 2000, 5500, 12.0), band(size, rng, 4500, 12_000, 12.0)
+    hiss = (low * (1 - 0.7 * tips) + high * tips) * np.abs(walk(size, rng, 700.0)) * grip
+    return unit(ring + 0.35 * unit(hiss))
+
+
+def _snk(params: Params, blade: Signal, rng: Rng) -> Signal:
+    """The blades meet at the stop of their pivot: a light dry click of steel, a dull one of the rings."""
+    click = 0.6 * _clatter(rng, 1800, 0.02)
+    ring = np.zeros(samples(0.16))
+    place(ring, peaked(blade), 0, 0.2)
+    place(ring, click, 0)
+    touch = band(samples(0.03), rng, 3000, 12_000, 6.0) * decay(samples(0.03), 0.02, 0.0003)
+    place(ring, peaked(touch), 0, 0.6)
+    rings = modes(samples(0.05), *body(rng, 800, 3500, 12, 0.02, 0.4, -1.0), rng)
+    place(ring, peaked(rings), samples(0.002), 0.2)
+    return params["snap"] * ring
 
 
 def _scissors(params: Params, n: int, rng: Rng) -> FloatArray:
-    """Snips: the blades part with a light rub, shear shut and meet with a snap; the handles clack softly."""
+    """Cuts in a group: the blades shear shut in 0.1–0.25 s, meet with a click, and part more softly."""
     snips, period = round(params["snips"]), params["period"]
-    total = np.zeros(samples(snips * period * 1.1 + 0.4))
-    piece = Piece(*body(rng, params["blade"], 11_000, 24, 0.03, 0.2, 0.0))
+    total = np.zeros(samples(snips * period * 1.15 + 0.5))
+    piece = Piece(*body(rng, params["blade"], 13_000, 90, params["ring"], 0.3, 0.0))
     at = 0.01
     for _ in range(snips):
-        blade = _rung(piece, samples(0.08), rng)
-        place(total, _shear(0.27 * period, blade, params, rng, False), samples(at), 0.08)
-        shut = 0.35 * period * rng.uniform(0.85, 1.15)
-        meet = at + 0.8 * period
-        place(total, _shear(shut, blade, params, rng, True), samples(meet - shut), 0.3)
-        snap = _clatter(rng, 900, 0.025)
-        place(snap, peaked(blade), 0, 0.5)
-        touch = band(samples(0.01), rng, 1500, 9000, 6.0) * decay(samples(0.01), 0.008, 0.0004)
-        place(snap, peaked(touch), 0, 0.7)
-        place(total, snap, samples(meet), params["snap"] * rng.uniform(0.7, 1.0))
-        handles = modes(samples(0.05), *body(rng, 350, 2500, 16, 0.03, 0.4, -2.0), rng)
-        place(total, peaked(handles), samples(meet + 0.004), 0.15)
-        at += period * rng.uniform(0.93, 1.08)
-    room = reverberated(total, rng, 0.25, params["room"], 7000.0)
+        blade = _rung(piece, samples(0.15), rng)
+        cut = min(params["cut"], 0.5 * period) * rng.uniform(0.85, 1.15)
+        shut = shear(cut, blade, params["grain"], rng)
+        shut *= curve(shut.size, [(0, 0), (0.15, 0.25), (0.75, 1), (0.92, 0.9), (1, 0.4)])
+        loud = rng.uniform(0.75, 1.0)
+        place(total, shut, samples(at), params["rub"] * loud)
+        place(total, _snk(params, blade, rng), samples(at + cut), 0.8 * loud)
+        part = shear(0.8 * cut, blade, params["grain"], rng)[::-1]
+        part *= curve(part.size, [(0, 0.2), (0.2, 1), (0.6, 0.6), (1, 0)])
+        opening = at + cut + max(0.1, 0.35 * (period - cut))
+        place(total, part, samples(opening), params["rub"] * params["part"] * loud)
+        at += period * rng.uniform(0.92, 1.08)
+    room = reverberated(total[: samples(at + 0.2)], rng, 0.25, params["room"], 7000.0)
     return event(on_location(room, rng, 0.001), n, 0.002, 0.05)
 
 
@@ -200,15 +220,18 @@ MODELS = (
         "impact.scissors",
         "scissors",
         "event",
-        "Edges that slip along each other wake two short blades, louder as they close; a damped snap.",
+        "Edges slip along each other, higher as they near the tips, and wake two held blades; a click.",
         drawn(
-            snips=(2.6, 6.4),
+            snips=(3.0, 7.4),
             period=(0.33, 0.6),
-            blade=(2000, 2900),
-            slips=(400, 1000),
-            hiss=(0.2, 0.5),
-            snap=(0.5, 1.0),
-            room=(0.1, 0.25),
+            cut=(0.12, 0.22),
+            blade=(2400, 3400),
+            ring=(0.025, 0.045),
+            grain=(500, 1100),
+            rub=(0.12, 0.2),
+            snap=(0.5, 0.9),
+            part=(0.15, 0.35),
+            room=(0.05, 0.2),
         ),
         _scissors,
         (0.15, 0.5),
