@@ -88,7 +88,7 @@ def _racket(params: Params, n: int, rng: Rng) -> FloatArray:
     """A rally: a stroke, the bounce before the other player, the other's stroke farther off, and back."""
     strokes, side, at = round(params["strokes"]), params["side"], 0.002
     total = np.zeros((2, samples(1.2 * strokes * (params["flight"] + params["rise"]) + 0.6)))
-    near = (1.0, rng.uniform(0.45, 0.65))
+    near = (1.0, rng.uniform(0.5, 0.7))
     for index in range(strokes):
         here, there = near[index % 2], near[1 - index % 2]
         left = 0.5 - side if index % 2 else 0.5 + side
@@ -97,8 +97,8 @@ def _racket(params: Params, n: int, rng: Rng) -> FloatArray:
         for row, share, back in zip(total, (left, 1 - left), (1 - left, left), strict=True):
             place(row, stroke, samples(at), here * float(np.sqrt(2 * share)))
             place(row, bounce, samples(at + flight), params["court"] * there * float(np.sqrt(2 * back)))
-        at += flight + params["rise"] * rng.uniform(0.85, 1.15)
-    rally = total[:, : samples(at + 0.5)]
+        at += flight + params["rise"] * rng.uniform(0.9, 1.1)
+    rally = total[:, : samples(at - params["rise"] + 0.5)]
     for wall in (0.07, 0.16):  # the fence and the stand throw it back
         late = samples(wall * rng.uniform(0.8, 1.2))
         rally[:, late:] += params["slapback"] * lowpass(rally[::-1, :-late], 1800.0)
@@ -146,10 +146,10 @@ MODELS = (
             bend=(100, 150),
             thud=(150, 220),
             flight=(0.6, 0.85),
-            rise=(0.3, 0.5),
+            rise=(0.37, 0.55),
             court=(0.6, 0.95),
             strokes=(1.6, 4.4),
-            side=(0.08, 0.25),
+            side=(0.05, 0.15),
             slapback=(0.03, 0.08),
             room=(0.08, 0.2),
             air=(0.001, 0.003),

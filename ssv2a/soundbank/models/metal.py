@@ -142,19 +142,19 @@ def shear(seconds: float, blade: Signal, grain: float, rng: Rng) -> Signal:
 
 def _snk(params: Params, blade: Signal, rng: Rng) -> Signal:
     """The blades meet at the stop of their pivot: a light dry click of steel, a dull one of the rings."""
-    click = 0.6 * _clatter(rng, 1800, 0.02)
+    click = 0.4 * _clatter(rng, 1800, 0.02)
     ring = np.zeros(samples(0.16))
     place(ring, peaked(blade), 0, 0.2)
     place(ring, click, 0)
     touch = band(samples(0.03), rng, 3000, 12_000, 6.0) * decay(samples(0.03), 0.02, 0.0003)
-    place(ring, peaked(touch), 0, 0.6)
+    place(ring, peaked(touch), 0, 0.8)
     rings = modes(samples(0.05), *body(rng, 800, 3500, 12, 0.02, 0.4, -1.0), rng)
     place(ring, peaked(rings), samples(0.002), 0.2)
     return params["snap"] * ring
 
 
 def _scissors(params: Params, n: int, rng: Rng) -> FloatArray:
-    """Cuts in a group: the blades shear shut in 0.1–0.25 s, meet with a click, and part more softly."""
+    """Cuts in a group: the blades shear shut in 0.13–0.26 s, meet with a click, and part more softly."""
     snips, period = round(params["snips"]), params["period"]
     total = np.zeros(samples(snips * period * 1.15 + 0.5))
     piece = Piece(*body(rng, params["blade"], 13_000, 90, params["ring"], 0.3, 0.0))
@@ -223,12 +223,12 @@ MODELS = (
         "Edges slip along each other, higher as they near the tips, and wake two held blades; a click.",
         drawn(
             snips=(3.0, 7.4),
-            period=(0.33, 0.6),
-            cut=(0.12, 0.22),
-            blade=(2400, 3400),
-            ring=(0.025, 0.045),
+            period=(0.38, 0.62),
+            cut=(0.15, 0.23),
+            blade=(2700, 3700),
+            ring=(0.015, 0.03),
             grain=(500, 1100),
-            rub=(0.12, 0.2),
+            rub=(0.17, 0.24),
             snap=(0.5, 0.9),
             part=(0.15, 0.35),
             room=(0.05, 0.2),
