@@ -21,7 +21,7 @@ goat_bleat | event | 0 | a goat bleating | a goat bleats loudly
 horse_neigh | event | 0 | a horse neighing | a horse snorts and neighs
 horse_hooves | event | -4 | horse hooves clopping | a horse trots on a road | hooves gallop over ground
 pig_grunt | event | -4 | a pig grunting | pigs grunt and oink | a hog snorts
-chicken_cluck | event | -4 | a chicken clucking | hens cluck in a yard
+chicken_cluck | event | -2 | a chicken clucking | hens cluck in a yard
 rooster_crow | event | 4 | a rooster crowing | a cock crows at dawn
 duck_quack | event | -4 | a duck quacking | ducks quack on a pond
 goose_honk | event | -2 | a goose honking | geese honk
@@ -50,13 +50,13 @@ tractor_engine | texture | 1 | a tractor engine chugging | a farm tractor runs
 bicycle_ride | texture | -14 | a bicycle freewheeling | bicycle chain and ratchet ticking
 train_pass | texture | 4 | a train passing on rails | railway wheels clatter over joints | a tram rolls by
 train_horn | event | 6 | a train horn blowing | a steam train whistles
-airplane_jet | texture | 6 | a jet airplane flying over | an aircraft roars at takeoff
+airplane_jet | texture | 4 | a jet airplane flying over | an aircraft roars at takeoff
 airplane_propeller | texture | 2 | a propeller airplane droning | a small plane flies over
 helicopter | texture | 4 | a helicopter flying | helicopter rotor blades beat the air
 boat_motor | texture | -2 | a motor boat engine running | an outboard motor drives a boat
 boat_water | texture | -10 | water lapping against a boat | a harbour with creaking boats
 ship_horn | event | 6 | a ship horn blowing | a ferry horn sounds low
-siren | texture | 6 | a siren wailing | an emergency vehicle siren | a police siren
+siren | texture | 4 | a siren wailing | an emergency vehicle siren | a police siren
 car_crash | event | 6 | a car crash | tyres skid and a vehicle crashes
 cart_wagon | texture | -8 | a wooden cart rolling | wagon wheels creak and rattle
 traffic | texture | -4 | traffic on a city street | busy road traffic hum
@@ -69,7 +69,7 @@ crowd_babble | texture | -6 | a crowd of people murmuring | many voices babble i
 applause | texture | -8 | applause | an audience claps and cheers
 rain | texture | -6 | rain falling | steady rain on the ground | heavy rain pours
 wind | texture | -10 | wind blowing | wind gusts across open land | a storm wind howls
-thunder | event | 4 | thunder rumbling | thunder cracks in the distance
+thunder | event | 8 | thunder rumbling | thunder cracks in the distance
 sea_waves | texture | -4 | waves breaking on a beach | ocean waves wash the shore | surf
 river_stream | texture | -8 | a stream flowing | water babbles in a brook | a river runs
 waterfall | texture | 0 | a waterfall | rushing water roars down
@@ -79,7 +79,7 @@ bubbles | texture | -14 | bubbles in water | underwater bubbling
 fire | texture | -8 | fire crackling | burning wood crackles and pops
 leaves_rustle | texture | -14 | leaves rustling | branches and leaves move in the wind
 steam_hiss | texture | -8 | steam hissing | gas or steam escapes
-clock_tick | texture | -12 | a clock ticking | a clock ticks steadily
+clock_tick | texture | -6 | a clock ticking | a clock ticks steadily
 alarm_beep | event | 0 | an alarm beeping | electronic beeps
 telephone_ring | event | 0 | a telephone ringing | an old phone bell rings
 typing | texture | -14 | typing on a keyboard | computer keys click | a typewriter

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.interpolate import PchipInterpolator
 
 from ssv2a.soundbank.dsp import (
     LEAVES,
@@ -14,6 +15,7 @@ from ssv2a.soundbank.dsp import (
     curve,
     drawn,
     event,
+    filtered,
     jitter,
     on_location,
     phase,
@@ -28,6 +30,13 @@ from ssv2a.soundbank.dsp import (
 )
 from ssv2a.soundbank.model import Params, SoundModel
 from ssv2a.types import FloatArray
+
+
+def smooth_curve(n: int, points: list[tuple[float, float]]) -> Signal:
+    """Curve [n] through (position 0..1, value) points, monotone and without corners between them."""
+    positions, values = zip(*points, strict=True)
+    smooth = PchipInterpolator(positions, values)(np.linspace(0, 1, n))
+    return np.asarray(smooth, dtype=np.float64)
 
 
 def _bark(params: Params, rng: Rng) -> Signal:
@@ -56,35 +65,105 @@ def _dog(params: Params, n: int, rng: Rng) -> FloatArray:
     return event(reverberated(total[: samples(at + 0.25)], rng, 0.4, params["yard"], 3000.0), n, 0.002, 0.15)
 
 
+def meow(f0: float, seconds: float, size: float, plaintive: float, air: float, rng: Rng) -> Signal:
+    """One meow [n], unit RMS at its loudest or so: a shut nose's hum that opens to [a] and rounds to [u].
+
+    A tract of 7–8 cm has its quarter wave at 1.1 kHz; the open jaw flares it and lifts that to 1.9 kHz.
+    Contours after Nicastro (2004) and Schötz, van de Weijer and Eklund (2019). Nothing trembles: a tremor
+    would make a bleat or an infant of it.
+
+    Args:
+        f0: highest pitch in Hz; it starts near 0.75 of it.
+        seconds: length.
+        size: scales the formants; above 1 for a small cat.
+        plaintive: 0 falls at the end, 1 rises again.
+        air: breath beside the tone.
+        rng: draws the rest.
+    """
+    n, crest = samples(seconds), rng.uniform(0.25, 0.45)
+    end = 0.66 + 0.3 * plaintive
+    path = [(0, 0.75), (0.08, 0.83), (crest, 1.0), (crest + 0.2, 0.97), (0.85, 0.84), (1, end)]
+    pitch = f0 * smooth_curve(n, path) * (1 + 0.006 * walk(n, rng, 4.0)) * jitter(n, rng, 0.018)
+    shut = smooth_curve(n, [(0, 1), (0.07, 1), (0.22, 0.1), (crest, 0), (1, 0)])
+    first = size * smooth_curve(
+        n, [(0, 800), (0.2, 1300), (crest + 0.1, 1950), (0.6, 1800), (0.9, 1150), (1, 950)]
+    )
+    second = size * smooth_curve(n, [(0, 2500), (0.15, 2900), (crest, 3450), (0.6, 3200), (1, 2300)])
+    mouth: list[Formant] = [
+        (first, 240.0, 1.0),
+        (second, 300.0, 0.9),
+        (5600.0 * size, 600.0, 0.4),
+    ]
+    hum: list[Formant] = [(300.0, 120.0, 1.0), (1100.0, 250.0, 0.12), (2400.0, 400.0, 0.05)]
+    tone = unit(voice(pitch, mouth, -4.0, 11_000.0)) * (1 - shut) + 0.5 * shut * unit(voice(pitch, hum, 4.0))
+    hiss = resonated(band(n, rng, 800, 7000, 6.0), [(1700, 700, 1.0), (3300, 900, 0.8), (5600, 1500, 0.4)])
+    tone = tone + air * unit(hiss) * (1 - shut)
+    swell = [(0, 0), (0.08, 0.25), (0.2, 0.6), (crest, 1), (0.6, 0.85), (0.82, 0.4), (0.94, 0.12), (1, 0)]
+    return tone * smooth_curve(n, swell)
+
+
+def _trill(f0: float, rng: Rng) -> Signal:
+    """The [mrr] before a meow: mouth shut, the folds' tone rolled 20–25 times a second, rising."""
+    n = samples(rng.uniform(0.16, 0.26))
+    pitch = f0 * curve(n, [(0, 0.55), (1, 0.75)]) * jitter(n, rng, 0.01)
+    roll = (0.5 + 0.5 * np.sin(phase(np.full(n, rng.uniform(20, 25))))) ** 1.5
+    hum: list[Formant] = [(350.0, 150.0, 1.0), (1200.0, 250.0, 0.3), (2500.0, 400.0, 0.12)]
+    return (
+        0.35 * unit(voice(pitch, hum, 2.0, 6000.0)) * (0.15 + roll) * curve(n, [(0, 0), (0.2, 1), (1, 0.7)])
+    )
+
+
 def _cat(params: Params, n: int, rng: Rng) -> FloatArray:
-    """Meow of 0.5–1.1 s: f0 arches over 550–850 Hz while a short tract opens from [m] over [i, a] to [u]."""
-    size = samples(params["seconds"])
-    f0 = params["f0"] * curve(size, [(0, 0.75), (0.25, 1.0), (0.55, 0.95), (1, 0.7)])
-    f0 = f0 * (1 + 0.008 * walk(size, rng, 7.0)) * jitter(size, rng, params["rough"])
-    first = curve(size, [(0, 800), (0.2, 1300), (0.5, 1900), (1, 1000)]) * params["size"]
-    second = curve(size, [(0, 2800), (0.25, 3400), (0.55, 3000), (1, 2200)]) * params["size"]
-    tone = voice(f0, [(first, 200.0, 1.0), (second, 300.0, 0.9), (5600.0, 600.0, 0.5)], -4.0, 11_000.0)
-    tone = unit(tone) + params["breath"] * band(size, rng, 600, 5000, 6.0)
-    shape = curve(size, [(0, 0), (0.12, 0.4), (0.35, 1), (0.65, 0.8), (0.9, 0.2), (1, 0)])
-    return event(reverberated(tone * shape, rng, 0.3, 0.1), n, 0.01, 0.05)
+    """Meow of 0.5–1.1 s: f0 rises to 650–880 Hz and falls; [m] opens to [ea], rounds to [ow]; no tremor."""
+    seconds, parts = params["seconds"], []
+    if params["trill"] > 0.75:
+        parts.append(_trill(params["f0"], rng))
+        seconds = 0.75 * seconds
+    plaintive = max(0.0, 2 * params["plaintive"] - 1)
+    parts.append(meow(params["f0"], seconds, params["size"], plaintive, params["breath"], rng))
+    whole = np.concatenate([*parts, np.zeros(samples(0.06))])
+    return event(reverberated(whole, rng, 0.3, 0.12, 5000.0), n, 0.02, 0.05)
+
+
+def moo(f0: float, seconds: float, size: float, crack: float, rng: Rng) -> Signal:
+    """One moo [n]: a shut hum climbs for a third of its time, the mouth opens, the call holds and stops.
+
+    A tract of 40 cm gives a formant about every 430 Hz up to 3 kHz, beyond which little is left
+    (Padilla de la Torre et al. 2015; Taylor & Reby 2010).
+
+    Args:
+        f0: pitch in Hz that the open call holds; it starts near half of it.
+        seconds: length.
+        size: scales the formants; below 1 for a large animal.
+        crack: how much higher, as a share, the pitch breaks near the end; 0 for not at all.
+        rng: draws the rest.
+    """
+    n, opens = samples(seconds), rng.uniform(0.22, 0.4)
+    path = [(0, 0.55), (0.5 * opens, 0.68), (opens + 0.1, 0.96), (0.65, 1.0), (0.93, 0.98), (1, 0.86)]
+    higher = 1 + crack * smooth_curve(n, [(0, 0), (0.7, 0), (0.73, 1), (0.92, 1), (1, 0.6)])
+    pitch = f0 * smooth_curve(n, path) * higher * (1 + 0.006 * walk(n, rng, 3.0)) * jitter(n, rng, 0.006)
+    gape = smooth_curve(n, [(0, 0), (0.6 * opens, 0.1), (opens + 0.12, 1), (0.9, 0.95), (1, 0.3)])
+    spaced = size * np.array([640.0, 1070.0, 1500.0, 1950.0, 2330.0, 2750.0])
+    gains = np.array([1.0, 0.45, 0.4, 0.4, 0.45, 0.25]) * rng.uniform(0.7, 1.3, 6)
+    mouth: list[Formant] = [(size * (240 + 60 * gape), 120.0, 0.35)]
+    mouth += [(f * (0.88 + 0.12 * gape), 45.0 + 0.02 * f, g) for f, g in zip(spaced, gains, strict=True)]
+    hum: list[Formant] = [(230.0, 90.0, 1.0), (900.0, 150.0, 0.06), (2300.0, 300.0, 0.05)]
+    rough = 1 - 0.5 * (1 - gape) * (0.5 + 0.5 * np.cos(0.5 * phase(pitch))) * walk(n, rng, 20.0, 0.3, 1.0)
+    call = filtered(unit(voice(pitch, mouth, 1.0, 7000.0)), [(2900, 0), (3500, -16), (6000, -24)])
+    call = call * gape + 0.6 * (1 - gape) * unit(voice(pitch, hum, 3.0, 4000.0))
+    puffs = [(640.0 * size, 150.0, 0.7), (1500.0 * size, 250.0, 0.6), (2500.0 * size, 350.0, 0.8)]
+    call = call * rough + (0.02 + 0.03 * (1 - gape)) * breath(pitch, rng, puffs, 1.0)
+    return call * smooth_curve(
+        n, [(0, 0), (0.08, 0.2), (opens, 0.5), (0.5, 0.85), (0.8, 1), (0.93, 0.85), (1, 0)]
+    )
 
 
 def _cow(params: Params, n: int, rng: Rng) -> FloatArray:
-    """Moo of 1–2.2 s: f0 90–180 Hz rising into the open call, nasal hum first, then wide formants."""
-    size = samples(params["seconds"])
-    f0 = params["f0"] * curve(size, [(0, 0.78), (0.3, 0.92), (0.55, 1.12), (0.85, 1.05), (1, 0.8)])
-    f0 = f0 * (1 + 0.012 * walk(size, rng, 6.0)) * jitter(size, rng, params["rough"])
-    opening = curve(size, [(0, 0), (0.3, 0.15), (0.5, 1), (0.85, 0.9), (1, 0.2)])
-    first, second = 320 + 230 * opening, 780 + 300 * opening
-    tract: list[Formant] = [
-        (first, 60.0, 1.0),
-        (second, 80.0, 0.7),
-        (2200.0, 180.0, 0.35),
-        (3300.0, 250.0, 0.2),
-    ]
-    tone = voice(f0, tract, 0.0, 6000.0)
-    shape = curve(size, [(0, 0), (0.1, 0.45), (0.35, 0.7), (0.55, 1), (0.85, 0.8), (1, 0)])
-    return event(reverberated(tone * shape, rng, 0.7, params["field"], 2500.0), n, 0.02, 0.1)
+    """Moo of 1.2–2.2 s: f0 climbs to 140–220 Hz, a shut hum opens into close formants up to 3 kHz."""
+    crack = rng.uniform(0.15, 0.4) if params["crack"] > 0.75 and params["f0"] < 160 else 0.0
+    call = moo(params["f0"], params["seconds"], params["size"], crack, rng)
+    field = reverberated(np.concatenate([call, np.zeros(samples(0.08))]), rng, 0.6, params["field"], 2500.0)
+    return event(field, n, 0.02, 0.1)
 
 
 def _bleat(params: Params, n: int, rng: Rng) -> FloatArray:
@@ -174,9 +253,16 @@ MODELS = (
         "mammal.cat",
         "cat_meow",
         "event",
-        "Source and filter: f0 arches over 550–850 Hz while the mouth opens and shuts, [m–i–a–u] "
+        "Source and filter: f0 rises to 650–880 Hz and falls, steady; the mouth opens and rounds, [m–ea–ow] "
         "(Nicastro 2004).",
-        drawn(f0=(550, 850), seconds=(0.5, 1.1), size=(0.9, 1.15), rough=(0.008, 0.025), breath=(0.08, 0.2)),
+        drawn(
+            f0=(650, 880),
+            seconds=(0.55, 1.1),
+            size=(0.92, 1.12),
+            breath=(0.06, 0.16),
+            plaintive=(0, 1),
+            trill=(0, 1),
+        ),
         _cat,
         (0.6, 2.5),
     ),
@@ -184,9 +270,9 @@ MODELS = (
         "mammal.cow",
         "cow_moo",
         "event",
-        "Source and filter: f0 90–180 Hz rising as the mouth opens; nasal hum first, then wide formants "
+        "Source and filter: f0 climbs to 140–220 Hz as a nasal hum opens; formants every 430 Hz up to 3 kHz "
         "(Padilla de la Torre 2015).",
-        drawn(f0=(95, 175), seconds=(1.1, 2.2), rough=(0.003, 0.012), field=(0.05, 0.25)),
+        drawn(f0=(140, 222), seconds=(1.2, 2.1), size=(0.88, 1.12), crack=(0, 1), field=(0.05, 0.2)),
         _cow,
         (0.8, 3.0),
     ),
