@@ -465,6 +465,15 @@ def test_words_that_mean_two_sounds_are_two_voices_of_one_source(synthesiser, tr
     assert entries[0] == entries[1]
 
 
+def test_who_is_seen_walking_is_heard_walking_whatever_else_sounds(synthesiser, track, scene):
+    both = scene(track(1, "footsteps on a hard floor"), track(2, "a dog barking"))
+    made = play(synthesiser, both, 3, 10 * SAMPLE_RATE, stems=True)
+    steps = activity(made.stems[1]) > 0.3
+    edges = np.flatnonzero(np.diff(np.concatenate([[True], steps, [True]]).astype(int)))
+    longest = max(np.diff(edges.reshape(-1, 2), axis=1), default=[0])[0] / 100
+    assert longest < 1.6  # s without a step
+
+
 @pytest.mark.parametrize("value", [-0.1, 1.5, "much", True])
 def test_an_impossible_focus_is_refused(synthesiser, value):
     with pytest.raises(ConfigurationError, match="focus: expected a number from 0 to 1"):

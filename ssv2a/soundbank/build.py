@@ -59,7 +59,8 @@ telephone_ring | a telephone rings | distortion
 fire | furnace | a patter like rain
 fire | fuse | a hiss without crackle
 airplane_jet | fighter jets | a train
-footsteps_soft | footstep in | single steps, no walk when set in a row
+footsteps_soft | a footstep | single steps, no walk when set in a row
+footsteps_soft | single footstep | the same
 footsteps_gravel | footstep | single steps, no walk when set in a row
 digging | digging | crackles
 digging | splat | a grunt

@@ -15,6 +15,7 @@ from ssv2a.soundbank.choice import kin
 from ssv2a.soundbank.grains import granulate
 from ssv2a.soundbank.model import Params
 from ssv2a.soundbank.render import event_train, level_gain
+from ssv2a.soundbank.vocabulary import GAITS
 from ssv2a.types import SAMPLE_RATE, FloatArray
 
 MODEL_TAKES = 3  # renders of a modelled event that take turns
@@ -81,14 +82,17 @@ def gather(bank: Bank, entry: Entry, params: Params, manner: Manner, rng: np.ran
 def perform(material: Material, manner: Manner, rng: np.random.Generator) -> Played:
     """The second half of `play`: events in their rhythm, in the places that are free.
 
-    Of several such things up to four are heard each in its own rhythm; more make these quicker.
+    Of several such things up to four are heard each in its own rhythm; more make these quicker. A gait
+    neither rests nor waits, and goes on to the end of its span.
     """
     entry, takes, n = material.entry, material.sounds, manner.n
     if entry.kind == "texture":
         return Played(takes[0], ((entry, 0, n),))
     layers = min(manner.count, _AT_ONCE)
     shortest, longest = (pause * layers / manner.count for pause in entry.pause_seconds)
-    rest = manner.rest if np.median([take.shape[1] for take in takes]) >= _LONG_EVENT else 0.0
+    gait = entry.sound in GAITS
+    rests = not gait and layers == 1 and np.median([take.shape[1] for take in takes]) >= _LONG_EVENT
+    busy = None if gait else manner.busy
     out = np.zeros((takes[0].shape[0], n), np.float32)
     heard: list[tuple[Entry, int, int]] = []
     spans = [(first, min(last, n)) for first, last in manner.spans if first < n]
@@ -99,8 +103,9 @@ def perform(material: Material, manner: Manner, rng: np.random.Generator) -> Pla
             (shortest, longest),
             rng,
             vary=entry.model is None,
-            rest=rest,
-            place=partial(_place, manner.busy, first),
+            rest=manner.rest if rests else 0.0,
+            place=partial(_place, busy, first),
+            cut=gait,
         )
         out[:, first:last] += train / np.float32(np.sqrt(layers))
         heard += [(material.entries[event.take], first + event.start, first + event.end) for event in events]

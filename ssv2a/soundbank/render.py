@@ -104,6 +104,7 @@ def event_train(
     vary: bool,
     rest: float = 0.0,
     place: Callable[[int, int], int] = lambda place, _size: place,
+    cut: bool = False,
 ) -> tuple[FloatArray, tuple[Occurrence, ...]]:
     """Takes one after the other with pauses, [channels, n], and where each is heard.
 
@@ -116,6 +117,7 @@ def event_train(
         rng: takes, pauses and variation.
         vary: change pitch by up to 5 % and gain by up to 2 dB (models vary by themselves).
         rest: a pause is at least so many times as long as the event before it.
+        cut: the last one may be cut off at the end.
         place: (a sample, an event's size) → the sample, that one or a later, where it begins.
     """
     out = np.zeros((takes[0].shape[0], n), np.float32)
@@ -128,7 +130,7 @@ def event_train(
         event = varied(takes[last], rng) if vary else takes[last]
         at = min(place(at, event.shape[1]), n - 1)
         size = min(event.shape[1], n - at)
-        if heard and size < event.shape[1]:
+        if heard and size < event.shape[1] and not cut:
             break
         out[:, at : at + size] += edged(event[:, :size])
         heard.append(Occurrence(last, at, at + size))

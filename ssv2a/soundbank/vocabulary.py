@@ -127,6 +127,9 @@ violin | event | -4 | a violin playing | bowed strings play
 room_tone | texture | -30 | quiet room tone | silence in a quiet room
 """
 
+# Rhythms that go on while their source is seen: who is seen walking is heard walking.
+GAITS = frozenset({"footsteps_hard", "footsteps_soft", "footsteps_gravel", "horse_hooves"})
+
 # Steady and broad in frequency: beside these, other sounds are hard to hear (simultaneous masking).
 MASKING = frozenset(
     {
