@@ -7,7 +7,10 @@ from test_models_made import band_level, onsets
 
 from ssv2a.soundbank.models.beasts import howl, roar
 from ssv2a.soundbank.models.birds import COOS, coo, honk
+from ssv2a.soundbank.models.crows import caw
 from ssv2a.soundbank.models.horses import GAITS, snort
+from ssv2a.soundbank.models.mammals import meow, moo, trumpet
+from ssv2a.soundbank.models.signals import tick
 from ssv2a.soundbank.models.small_animals import croak
 
 SEEDS = range(3)
@@ -160,3 +163,96 @@ def test_a_croak_is_pulsed_and_rings_in_two_peaks(sac):
 def test_a_tree_frog_calls_in_two_parts():
     x = play("small.frog", 1, 12 * RATE, kind=0.0, calls=4.0, rest=0.4)[0]
     assert len(onsets(x, 0.08, 0.3)) == 8
+
+
+# --- cat, cow, crow, elephant, clock ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_meow_rises_falls_and_does_not_tremble(seed):
+    x = meow(740.0, 0.9, 1.0, 0.0, 0.08, np.random.default_rng(seed))
+    start, crest, end = (pitch(part(x, at, 0.05), 400, 900) for at in (0.06, 0.32, 0.8))
+    assert crest == pytest.approx(740, rel=0.08)
+    assert start < 0.92 * crest
+    assert end < 0.9 * crest
+    loud = envelope(part(x, 0.2, 0.5), 25.0)
+    swing = loud - np.polyval(np.polyfit(np.arange(loud.size), loud, 3), np.arange(loud.size))
+    assert swing.std() < 0.15 * loud.mean()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_meow_opens_from_a_hum_and_rounds_again(seed):
+    x = meow(740.0, 1.0, 1.0, 0.0, 0.0, np.random.default_rng(seed))
+    shut, wide, round_ = (
+        band_level(part(x, at, 0.07), 1300, 5000) - band_level(part(x, at, 0.07), 300, 1000)
+        for at in (0.02, 0.4, 0.88)
+    )
+    assert wide > shut + 8
+    assert wide > round_ + 3
+
+
+def test_a_plaintive_meow_rises_at_its_end():
+    ends = [
+        pitch(part(meow(740.0, 0.9, 1.0, how, 0.0, np.random.default_rng(0)), 0.82, 0.05), 400, 900)
+        for how in (0.0, 1.0)
+    ]
+    assert ends[1] > 1.1 * ends[0]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_moo_climbs_out_of_a_hum_and_ends_above_three_kilohertz(seed):
+    x = moo(180.0, 1.7, 1.0, 0.0, np.random.default_rng(seed))
+    assert pitch(part(x, 1.1, 0.1), 100, 260) == pytest.approx(180, rel=0.06)
+    assert pitch(part(x, 0.1, 0.1), 70, 170) < 140
+    hum, call = part(x, 0.05, 0.25), part(x, 0.9, 0.5)
+    assert band_level(call, 500, 2900) > band_level(call, 3600, 12_000) + 15
+    open_, shut = (band_level(y, 500, 2900) - band_level(y, 60, 450) for y in (call, hum))
+    assert open_ > shut + 10
+
+
+def test_a_moo_may_break_upwards():
+    x = moo(140.0, 1.8, 1.0, 0.3, np.random.default_rng(1))
+    assert pitch(part(x, 1.45, 0.1), 100, 260) > 1.2 * pitch(part(x, 1.0, 0.1), 100, 260)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_caw_is_hoarse_and_loud_between_one_and_two_and_a_half_kilohertz(seed):
+    x = caw(520.0, 0.35, 1.0, 0.6, np.random.default_rng(seed))
+    hump = band_level(x, 1000, 2500)
+    assert hump > band_level(x, 200, 800) + 10
+    assert band_level(x, 2500, 5500) > hump - 20
+    assert hump > band_level(x, 6000, 16_000) + 12
+    power = np.abs(np.fft.rfft(part(x, 0.08, 0.15))) ** 2
+    hertz = np.fft.rfftfreq(part(x, 0.08, 0.15).size, 1 / RATE)
+    inside = power[(hertz > 1000) & (hertz < 4500)]
+    flatness = np.exp(np.log(inside).mean()) / inside.mean()
+    assert flatness > 0.1  # no clear harmonics
+    rise = envelope(x, 100.0)
+    assert np.argmax(rise > 0.5 * rise.max()) < 0.05 * RATE
+
+
+def test_crows_caw_in_groups():
+    x = play("bird.crow", 0, 8 * RATE, calls=4.0, gap=0.3, seconds=0.3)[0]
+    assert len(onsets(x, 0.35, 0.3)) == 4
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_trumpet_call_is_brassy_and_torn(seed):
+    x = trumpet(400.0, 1.1, 28.0, 0.8, np.random.default_rng(seed))
+    assert pitch(part(x, 0.5, 0.06), 250, 520) == pytest.approx(400, rel=0.12)
+    assert band_level(x, 1000, 6000) > band_level(x, 250, 450)
+    loud = envelope(part(x, 0.2, 0.6), 60.0)
+    assert loud.std() > 0.08 * loud.mean()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_tick_is_short_and_bright(seed):
+    x = tick(2000.0, 300.0, 1.2, np.random.default_rng(seed))
+    assert band_level(x, 1500, 10_000) > band_level(x, 100, 1000) + 6
+    early, late = part(x, 0.0, 0.03), part(x, 0.04, 0.05)
+    assert np.square(early).sum() > 300 * np.square(late).sum()
+
+
+def test_a_clock_is_exactly_regular():
+    x = play("signal.clock", 3, 10 * RATE, rate=1.25)[0]
+    assert np.diff(onsets(x, 0.6, 0.2)[:-1]) == pytest.approx(0.8, abs=0.01)
