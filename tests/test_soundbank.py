@@ -320,12 +320,12 @@ def test_events_do_not_overlap_and_there_is_silence_between(length, n, pause, se
     assert not train[0, ~sounding].any()
 
 
-def test_recorded_footsteps_come_at_a_walking_pace(bank, synthesiser):
-    entry = next(e for e in bank.entries if e.sound == "footsteps_soft" and e.file)
+def test_recorded_hammer_blows_come_at_a_workers_pace(bank):
+    entry = next(e for e in bank.entries if e.sound == "wood_chop" and e.file)
     _, events = event_train(
         [bank.audio(entry)], 20 * SAMPLE_RATE, entry.pause_seconds, np.random.default_rng(0), vary=True
     )
-    assert 1.2 <= len(events) / 20 <= 2.6  # a second
+    assert 0.6 <= len(events) / 20 <= 1.8  # a second
 
 
 # Level
@@ -426,18 +426,18 @@ def test_beside_a_dog_a_motor_yields_and_without_focus_it_does_not(synthesiser, 
     assert np.abs(summed - made[1.0].waveform).max() < 0.1  # the room tone alone is missing
 
 
-def test_two_birds_seldom_call_at_once(synthesiser, track, scene):
-    both = scene(track(1, "a crow cawing"), track(2, "a goose honking"))
+def test_two_animals_seldom_call_at_once(synthesiser, track, scene):
+    both = scene(track(1, "a cow mooing"), track(2, "a dog barking"))
     at_once = {}
     for focus in (0.0, 1.0):
         made = [
             play(synthesiser, both, seed, 10 * SAMPLE_RATE, stems=True, settings={"focus": focus})
-            for seed in range(3)
+            for seed in range(4)
         ]
         loud = [[activity(stem) > 0.5 for stem in one.stems.values()] for one in made]
-        assert all(bird.mean() > 0.05 for birds in loud for bird in birds)
-        at_once[focus] = np.mean([(crow & goose).mean() for crow, goose in loud])
-    assert at_once[1.0] < 0.75 * at_once[0.0]
+        assert all(animal.mean() > 0.05 for animals in loud for animal in animals)
+        at_once[focus] = np.mean([(cow & dog).mean() for cow, dog in loud])
+    assert at_once[1.0] < 0.5 * at_once[0.0]
 
 
 def test_four_walkers_walk_each_at_their_own_pace(bank):

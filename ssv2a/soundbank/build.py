@@ -90,6 +90,16 @@ fire | fire_010 | fireworks
 bell | ship bell | a triangle
 ship_horn | ship horn | an electronic tone
 sea_waves | crash on the shore | wind
+fire | fire_011 | explosions
+leaves_rustle | branches snap | cracks
+printer | 3d printer | a blender
+monkey_chatter | monkeys | a dog
+footsteps_soft | running | a horse
+boat_water | busy wooden dock | a horse
+pig_grunt | squeals | speech
+tree_fall | ship breaks | water
+crowd_babble | town square | speech
+machinery | sparks | a blender
 """
 
 # Silence between recorded events, seconds: sounds | shortest | longest. All others: 0.6 to 2.5.
