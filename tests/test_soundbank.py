@@ -13,6 +13,7 @@ import ssv2a
 from ssv2a.embed.clap import MiniClap
 from ssv2a.embed.minilm import MiniLm
 from ssv2a.errors import ConfigurationError
+from ssv2a.evaluate.bars import correlation
 from ssv2a.soundbank import player
 from ssv2a.soundbank.arrangement import activity
 from ssv2a.soundbank.bank import Bank
@@ -478,3 +479,17 @@ def test_who_is_seen_walking_is_heard_walking_whatever_else_sounds(synthesiser, 
 def test_an_impossible_focus_is_refused(synthesiser, value):
     with pytest.raises(ConfigurationError, match="focus: expected a number from 0 to 1"):
         synthesiser.check({"focus": value})
+
+
+def test_two_takes_of_one_recording_differ_in_speed_and_a_take_keeps_its_own(bank):
+    entry = next(e for e in bank.entries if e.file and e.kind == "texture")
+    speeds = [player.draw_params(bank, entry, np.random.default_rng(seed))["speed"] for seed in range(40)]
+    assert 0.94 <= min(speeds) < 0.96
+    assert 1.04 < max(speeds) <= 1.06
+    manner = player.Manner(N, ((0, N),))
+    one, other = (
+        player.play(bank, entry, {"speed": speed}, manner, np.random.default_rng(0)).sound
+        for speed in (0.96, 1.04)
+    )
+    assert one.shape == other.shape
+    assert correlation(one, other) < 0.3

@@ -29,8 +29,7 @@ _SHORTEST_TEXTURE = 2.5  # seconds of a recording that can be played without end
 _SCENE = 8.0  # seconds; a recording of events this long has a rhythm of its own and goes on like a texture
 _EVENT_BYTES, _TEXTURE_BYTES = 220_000, 480_000  # of one sound in the community bank
 
-# Left out though clear, for what is heard is not the sound: sound | words of the caption, or the id | what is
-# heard.
+# Left out though clear, for what is heard is not the sound: sound | words of caption or origin | what is heard.
 _LEFT_OUT = """
 horse_neigh | snorts and blows | breath, no neigh
 horse_hooves | soft ground | muffled thuds
@@ -86,11 +85,10 @@ siren | siren | a synthesiser's loop
 owl_hoot | owl | a dog
 fire | large fire | explosions
 fire | small fire | gunshots
-fire | fire_010 | fireworks
+fire | fire/sp_ | fireworks
 bell | ship bell | a triangle
 ship_horn | ship horn | an electronic tone
-sea_waves | crash on the shore | wind
-fire | fire_011 | explosions
+sea_waves | wavecrash | wind
 leaves_rustle | branches snap | cracks
 printer | 3d printer | a blender
 monkey_chatter | monkeys | a dog
@@ -173,7 +171,9 @@ def usable(recordings: Sequence[Recording], modelled: frozenset[str]) -> list[Re
 
 def _left_out(one: Recording) -> bool:
     rows = [[part.strip() for part in line.split("|")] for line in _LEFT_OUT.strip().splitlines()]
-    return any(sound == one.sound and (words in one.caption or words == one.id) for sound, words, _ in rows)
+    return any(
+        sound == one.sound and (words in one.caption or words in one.origin) for sound, words, _ in rows
+    )
 
 
 def _clear(path: Path) -> bool:

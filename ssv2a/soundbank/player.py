@@ -14,13 +14,14 @@ from ssv2a.soundbank.bank import Bank, Entry
 from ssv2a.soundbank.choice import kin
 from ssv2a.soundbank.grains import granulate
 from ssv2a.soundbank.model import Params
-from ssv2a.soundbank.render import event_train, level_gain
+from ssv2a.soundbank.render import at_speed, event_train, level_gain
 from ssv2a.soundbank.vocabulary import GAITS
 from ssv2a.types import SAMPLE_RATE, FloatArray
 
 MODEL_TAKES = 3  # renders of a modelled event that take turns
 _AT_ONCE = 4  # of several things of one kind that are heard each for itself
 _LONGEST_EVENT = 20 * SAMPLE_RATE  # samples of a modelled event
+_SPEED, _SPEEDS = "speed", 0.06  # of a recording that goes on: by how much two takes may differ
 _LONG_EVENT = 0.4 * SAMPLE_RATE  # samples from which an event is no step or knock in a rhythm of its own
 _ALONE = -20.0  # LUFS of an entry that is played by itself
 
@@ -61,7 +62,7 @@ def play(bank: Bank, entry: Entry, params: Params, manner: Manner, rng: np.rando
     Args:
         bank: that the entry is of.
         entry: what is played.
-        params: of a model; empty for a recording.
+        params: of a model, or of a recording as `draw_params` gives them.
         manner: how.
         rng: of every draw.
 
@@ -69,6 +70,13 @@ def play(bank: Bank, entry: Entry, params: Params, manner: Manner, rng: np.rando
         BundleError: a recording is missing or unreadable.
     """
     return perform(gather(bank, entry, params, manner, rng), manner, rng)
+
+
+def draw_params(bank: Bank, entry: Entry, rng: np.random.Generator) -> Params:
+    """What stays the same of an entry while its source goes on: a model's parameters, a recording's speed."""
+    if entry.model is not None:
+        return bank.models[entry.model].draw(rng)
+    return {_SPEED: float(rng.uniform(1 - _SPEEDS, 1 + _SPEEDS))}
 
 
 def gather(bank: Bank, entry: Entry, params: Params, manner: Manner, rng: np.random.Generator) -> Material:
@@ -120,7 +128,7 @@ def _place(busy: NDArray[np.bool_] | None, first: int, place: int, size: int) ->
 def play_alone(bank: Bank, entry: Entry, n: int, seed: int) -> FloatArray:
     """An entry by itself, [2, n], as a clip would have it in its middle."""
     rng = np.random.default_rng(seed)
-    params = bank.models[entry.model].draw(rng) if entry.model is not None else {}
+    params = draw_params(bank, entry, rng)
     sound = play(bank, entry, params, Manner(n, ((0, n),), wide=True), rng).sound
     gain = min(level_gain(sound, _ALONE), 0.89 / max(float(np.abs(sound).max()), 1e-9))
     return np.asarray(gain * np.broadcast_to(sound, (2, n)), np.float32)
@@ -131,7 +139,7 @@ def _texture(
 ) -> FloatArray:
     if entry.model is not None:
         return bank.models[entry.model].render(params, manner.n, rng)
-    sound = bank.audio(entry)
+    sound = at_speed(bank.audio(entry), params.get(_SPEED, 1.0))
     if manner.wide and sound.shape[0] == 1:  # two streams of grains: as loud, but around the listener
         return np.concatenate([granulate(sound, manner.n, rng), granulate(sound, manner.n, rng)])
     return granulate(sound, manner.n, rng)

@@ -140,9 +140,14 @@ def event_train(
 
 def varied(take: FloatArray, rng: np.random.Generator) -> FloatArray:
     """Another take of the same event: pitch and speed by up to 5 %, gain by up to 2 dB."""
-    speed = rng.uniform(0.95, 1.05)
-    moved = soxr.resample(take.T, SAMPLE_RATE * speed, SAMPLE_RATE, quality="MQ").T
+    moved = at_speed(take, rng.uniform(0.95, 1.05))
     return np.asarray(moved * 10 ** (rng.uniform(-2, 2) / 20), np.float32)
+
+
+def at_speed(sound: FloatArray, speed: float) -> FloatArray:
+    """A sound [channels, n] played faster or slower, its pitch with it."""
+    moved = soxr.resample(sound.T, SAMPLE_RATE * speed, SAMPLE_RATE, quality="MQ").T
+    return np.asarray(moved, np.float32)
 
 
 def edged(event: FloatArray) -> FloatArray:

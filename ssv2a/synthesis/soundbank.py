@@ -36,7 +36,7 @@ from ssv2a.soundbank.choice import (
 )
 from ssv2a.soundbank.meanings import Meanings
 from ssv2a.soundbank.model import Params
-from ssv2a.soundbank.player import Manner, Played, gather, perform, play
+from ssv2a.soundbank.player import Manner, Played, draw_params, gather, perform, play
 from ssv2a.soundbank.render import Motion, finished, level_gain, placed
 from ssv2a.soundbank.vocabulary import MASKING, vocabulary
 from ssv2a.types import (
@@ -99,7 +99,7 @@ class _Part:
 
     voice: _Voice
     entry: Entry
-    params: Params  # of a model; empty for a recording
+    params: Params
     level: float  # LUFS wanted
     gain: float = 0.0  # factor; 0: to be found from `level`
 
@@ -219,7 +219,7 @@ class SoundBank:
                 place = draw_entry(voice.candidates, weight, used, rng)
                 used.add(place)
                 entry = self._bank.entries[place]
-                params = self._bank.models[entry.model].draw(rng) if entry.model is not None else {}
+                params = draw_params(self._bank, entry, rng)
                 part = _Part(voice, entry, params, voice.level + louder)
             parts.append(part)
         return parts
