@@ -29,7 +29,7 @@ _SHORTEST_TEXTURE = 2.5  # seconds of a recording that can be played without end
 _SCENE = 8.0  # seconds; a recording of events this long has a rhythm of its own and goes on like a texture
 _EVENT_BYTES, _TEXTURE_BYTES = 220_000, 480_000  # of one sound in the community bank
 
-# Left out though clear, for what is heard is not the sound: sound | words of caption or origin | what is heard.
+# Left out though clear, for what is heard is not the sound: sound | words of caption or origin | what is.
 _LEFT_OUT = """
 horse_neigh | snorts and blows | breath, no neigh
 horse_hooves | soft ground | muffled thuds
