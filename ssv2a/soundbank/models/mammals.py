@@ -29,7 +29,6 @@ from ssv2a.soundbank.dsp import (
     walk,
 )
 from ssv2a.soundbank.model import Params, SoundModel
-from ssv2a.soundbank.models.beasts import roar
 from ssv2a.types import FloatArray
 
 
@@ -220,51 +219,16 @@ def _growl(params: Params, n: int, rng: Rng) -> FloatArray:
     return event(on_location(far, rng, 0.004, LEAVES), n, 0.02, 0.2)
 
 
-def trumpet(f0: float, seconds: float, flutter_hz: float, rasp: float, rng: Rng) -> Signal:
-    """One trumpet call [n]: breath drives lips and trunk so hard that the wave steepens, brassy and torn.
-
-    Fundamental 300–500 Hz with harmonics to 6 kHz and more, bands of chaos (Soltis 2010; Fuchs et al. 2021).
-
-    Args:
-        f0: highest pitch in Hz; it starts a third lower.
-        seconds: length.
-        flutter_hz: flaps of the trunk's tip a second.
-        rasp: how torn it is, 0 to 1.
-        rng: draws the rest.
-    """
-    n, crest = samples(seconds), rng.uniform(0.35, 0.65)
-    path = [(0, 0.62), (0.1, 0.82), (crest, 1.0), (0.85, 0.9), (1, 0.66)]
-    torn = rasp * walk(n, rng, 5.0, 0.3, 1.0)
-    wander = walk(n, rng, 60.0) + walk(n, rng, 180.0) + walk(n, rng, 450.0)
-    pitch = f0 * smooth_curve(n, path) * (1 + 0.015 * walk(n, rng, 7.0) + 0.06 * torn * wander)
-    trunk: list[Formant] = [
-        (480.0, 200.0, 1.0),
-        (950.0, 260.0, 0.9),
-        (1600.0, 400.0, 0.7),
-        (3000.0, 800.0, 0.5),
-        (4700.0, 1200.0, 0.35),
-    ]
-    turns = phase(pitch)
-    flap = 1 - 0.5 * torn * (0.5 + 0.5 * np.sin(phase(flutter_hz * (1 + 0.15 * walk(n, rng, 12.0)))))
-    skips = 1 + 0.5 * torn * np.cos(0.5 * turns + walk(n, rng, 8.0, 0.0, 3.0))
-    tone = unit(voice(pitch, trunk, -2.0, 9000.0)) * skips * roughness(n, rng, 140.0, 0.6 * rasp)
-    gusts = band(n, rng, 500, 6000, 6.0) * (0.5 + np.maximum(0.0, np.sin(turns))) ** 2
-    gusts = unit(resonated(gusts, [(600, 350, 1.0), (1200, 500, 1.0), (2200, 900, 0.8), (4200, 1800, 0.5)]))
-    driven = np.tanh(0.8 * (tone + (0.03 + 0.12 * torn) * gusts)) * flap
-    swell = [(0, 0), (0.06, 0.7), (0.2, 0.95), (crest, 1), (0.85, 0.75), (1, 0)]
-    return np.asarray(driven * smooth_curve(n, swell))
-
-
 def _trumpeting(params: Params, n: int, rng: Rng) -> FloatArray:
-    """Elephant: a torn, brassy blast of 0.7–1.5 s through the trunk, f0 300–500 Hz, over a low rumble."""
-    call = trumpet(params["f0"], params["seconds"], params["flutter_hz"], params["rasp"], rng)
-    size = call.size + samples(0.4)
-    total = np.zeros(size)
-    place(total, call, samples(0.03))
-    folds = params["rumble_hz"] * curve(size, [(0, 0.8), (0.4, 1.15), (1, 0.8)])
-    deep = roar(folds, curve(size, [(0, 0.2), (0.4, 0.9), (1, 0.1)]), 0.7, rng)
-    total += params["rumble"] * deep * curve(size, [(0, 0), (0.15, 0.8), (0.6, 1), (1, 0)])
-    return event(reverberated(total, rng, 0.8, 0.15, 3500.0), n, 0.01, 0.2)
+    """Elephant: a blast of 0.8–1.8 s through the trunk, f0 300–550 Hz with a hoarse, brassy, rising start."""
+    size = samples(params["seconds"])
+    f0 = params["f0"] * curve(size, [(0, 0.6), (0.15, 1.0), (0.5, 1.1), (0.8, 0.95), (1, 0.6)])
+    f0 = f0 * (1 + 0.02 * walk(size, rng, 9.0)) * jitter(size, rng, params["rough"])
+    formants = [(700.0, 200.0, 1.0), (1500.0, 300.0, 0.9), (2700.0, 500.0, 0.7), (4200.0, 800.0, 0.4)]
+    tone = voice(f0, formants, -2.0, 9000.0) * roughness(size, rng, 70.0, 0.4)
+    tone = unit(tone) + 0.15 * band(size, rng, 500, 5000, 6.0)
+    shape = curve(size, [(0, 0), (0.08, 0.8), (0.3, 1), (0.8, 0.8), (1, 0)])
+    return event(reverberated(tone * shape, rng, 1.2, 0.4, 3000.0), n, 0.01, 0.2)
 
 
 MODELS = (
@@ -370,16 +334,8 @@ MODELS = (
         "mammal.elephant",
         "elephant_trumpet",
         "event",
-        "Breath forced through a 2–3 m trunk: f0 300–500 Hz, steepened, torn, fluttering; a rumble below "
-        "(Soltis 2010).",
-        drawn(
-            f0=(310, 500),
-            seconds=(0.7, 1.5),
-            flutter_hz=(22, 36),
-            rasp=(0.5, 1.0),
-            rumble_hz=(32, 58),
-            rumble=(0.3, 0.6),
-        ),
+        "Breath forced through a 2–3 m trunk: f0 300–550 Hz, brassy and hoarse (Soltis 2010).",
+        drawn(f0=(320, 540), seconds=(0.8, 1.8), rough=(0.02, 0.06)),
         _trumpeting,
         (0.6, 2.5),
     ),

@@ -194,52 +194,26 @@ def _stroke(prime: float, clapper: float, rng: Rng) -> Signal:
     return faded(ring, 0.0005, 0.5)
 
 
-def tick(hertz: float, case_hz: float, snap: float, rng: Rng) -> Signal:
-    """One beat of an escapement [n], peak 1 or so: unlocking, impulse and drop within 20 ms.
-
-    Args:
-        hertz: lowest mode of the works in Hz.
-        case_hz: mode of the wooden case in Hz.
-        snap: share of the metal's click at the contact.
-        rng: draws modes and moments.
-    """
-    ratio = np.cumprod(rng.uniform(1.1, 1.35, 8)) / 1.2
-    click = samples(0.003)
-    gains = ratio**-0.5 * rng.uniform(0.5, 1.0, 8)
-    works = modes(samples(0.04), hertz * ratio, 0.014 / ratio**0.5, gains, rng)
-    case = modes(samples(0.06), case_hz * np.array([1.0, 2.3]), np.array([0.03, 0.02]), np.array([0.1, 0.1]))
-    strike = np.zeros(samples(0.06))
-    place(strike, works / np.abs(works).max(), 0)
-    strike += case
-    place(
-        strike,
-        band(click, rng, 1.3 * hertz, 5 * hertz, 9.0) * decay(click, click / SAMPLE_RATE, 0.0002),
-        0,
-        snap,
-    )
-    beat = np.zeros(samples(0.12))
-    drop = rng.uniform(0.006, 0.014)
-    for at, gain in ((0.0, 1.0), (drop, rng.uniform(0.2, 0.4))):
-        place(beat, strike, samples(at), gain)
-    return np.asarray(faded(beat, 0.0, 0.03), dtype=np.float64)
-
-
 def _clock(params: Params, n: int, rng: Rng) -> FloatArray:
-    """Escapement: tick and tock in turn, exactly regular, 1.5–4 kHz works in a case of 200–500 Hz."""
+    """Escapement: tick and tock in turn, each a drop and a lock on modes of case and works, 0.6–5 kHz."""
     total = np.zeros(n)
-    case_hz = rng.uniform(220, 450)
-    make = int(rng.integers(1 << 32))  # one clock: both beats wake the same works, the tock lower
-    sounds = [
-        tick(tuning * params["hz"], case_hz, params["snap"], np.random.default_rng(make))
-        for tuning in (1.0, params["tock"])
-    ]
-    start = rng.uniform(0, 0.5)
-    for index, at in enumerate(np.arange(start, n / SAMPLE_RATE, 1 / params["rate"])):
+    sounds = []
+    for tuning in (1.0, params["tock"]):
+        ratio = np.cumprod(1.5 ** rng.uniform(0.5, 1.5, 6))
+        tick = modes(samples(0.05), tuning * params["hz"] * ratio, 0.015 / ratio**0.5, ratio**-0.3, rng)
         place(
-            total, sounds[index % 2], samples(at), (1.0, params["weak"])[index % 2] * rng.uniform(0.95, 1.0)
+            tick,
+            band(samples(0.003), rng, 2500, 10_000, 9.0) * decay(samples(0.003), 0.003),
+            0,
+            params["snap"],
         )
+        place(tick, tick.copy(), samples(rng.uniform(0.008, 0.02)), rng.uniform(0.3, 0.6))
+        sounds.append(tick)
+    times = np.arange(rng.uniform(0, 0.5), n / SAMPLE_RATE, 1 / params["rate"])
+    for index, at in enumerate(times):
+        place(total, sounds[index % 2], samples(at + 0.002 * rng.standard_normal()), rng.uniform(0.9, 1.0))
     room = shaped(n, rng, [(50, 0), (200, -6), (1000, -16), (8000, -34)])
-    return texture(reverberated(total, rng, 0.25, 0.15, 6000.0) + 0.01 * np.abs(total).max() * room)
+    return texture(reverberated(total, rng, 0.25, 0.15, 5000.0) + 0.01 * np.abs(total).max() * room)
 
 
 def _tube(f0: float, rng: Rng) -> list[Signal]:
@@ -370,9 +344,9 @@ MODELS = (
         "signal.clock",
         "clock_tick",
         "texture",
-        "Escapement: tick and tock differ; each unlocks, pushes and drops on modes of works and case "
-        "(Farnell 2010, ch. 32).",
-        drawn(rate=(1.0, 2.0), hz=(1500, 2600), tock=(0.78, 0.92), snap=(0.8, 2.0), weak=(0.7, 0.95)),
+        "Escapement: tick and tock differ; each is a drop and a lock on modes of case and works (Farnell "
+        "2010, ch. 32).",
+        drawn(rate=(1.0, 2.0), hz=(450, 1100), tock=(0.8, 0.95), snap=(0.8, 2.0)),
         _clock,
     ),
     SoundModel(
