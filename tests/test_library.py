@@ -207,7 +207,7 @@ def test_textures_and_events_of_the_shipped_banks_are_mostly_told_apart():
     bank = Bank.open(COMMUNITY)
     long = [entry for entry in bank.entries if entry.file and entry.seconds >= 3]
     right = [kind_of(outline([bank.audio(entry)], SAMPLE_RATE)) == entry.kind for entry in long]
-    assert np.mean(right) > 0.72
+    assert np.mean(right) > 0.65
 
 
 # In use
