@@ -15,6 +15,7 @@ from ssv2a.soundbank.models import (
     crowd,
     crows,
     doors,
+    elephants,
     engines,
     handwork,
     horses,
@@ -31,6 +32,7 @@ from ssv2a.soundbank.models import (
     signals,
     small_animals,
     steps,
+    violin,
     water,
     weather,
     wood,
@@ -42,6 +44,7 @@ _FAMILIES = (
     aircraft,
     signals,
     mammals,
+    elephants,
     beasts,
     primates,
     horses,
@@ -65,6 +68,7 @@ _FAMILIES = (
     mechanisms,
     music,
     piano,
+    violin,
 )
 
 

@@ -24,6 +24,7 @@ from ssv2a.soundbank.dsp import (
 )
 from ssv2a.soundbank.model import Params, SoundModel
 from ssv2a.soundbank.models.engines import Engine, engine
+from ssv2a.soundbank.models.mechanisms import turned, turns_of
 from ssv2a.types import SAMPLE_RATE, FloatArray
 
 _FLAT_FOUR = Engine(4, 80.0, 0.018, 0.09, 1.0, 0.55, 0.1, 0.35, (120, 1400), -6.0)
@@ -50,19 +51,41 @@ def _jet(params: Params, n: int, rng: Rng) -> FloatArray:
     return texture((stereo(roar, rng, 0.6) + params["whine"] * whine) * nearing)
 
 
+def _blades(params: Params, rpm: Signal, rng: Rng) -> Signal:
+    """One propeller [n], unit RMS: harmonics of blades passing, which moving air lets come and go."""
+    n, blades = rpm.size, round(params["blades"])
+    shaft = turns_of(rpm / 60, rng)
+    total = np.zeros(n)
+    for low, high, rate in ((1, 2, 0.7), (3, 8, 1.5), (9, 28, 3.0)):
+        gains = np.zeros(high * blades + blades // 2)
+        orders = np.arange(low, high + 1)
+        gains[orders * blades - 1] = orders ** -params["tilt"] * rng.uniform(0.5, 1.2, orders.size)
+        uneven = gains == 0  # no blade is quite like the other: weak harmonics of the shaft between
+        uneven[: (low - 1) * blades] = False
+        gains[uneven] = 0.06 * low ** -params["tilt"] * rng.uniform(0, 1, np.count_nonzero(uneven))
+        level = 0.7 * np.sqrt(np.square(gains).sum()) * (1 + 0.45 * walk(n, rng, rate))
+        total += level * turned(shaft, gains, rng)
+    return unit(total)
+
+
+def _over_ground(x: Signal, rng: Rng, metres: float) -> Signal:
+    """The ground's echo comes by a way some `metres` longer, which changes slowly: a moving comb."""
+    late = metres / 343.0 * (1 + 0.6 * walk(x.size, rng, 0.25)) * SAMPLE_RATE
+    at = np.arange(x.size) - late
+    return np.asarray(x + 0.6 * np.interp(at, np.arange(x.size), x), dtype=np.float64)
+
+
 def _propeller(params: Params, n: int, rng: Rng) -> FloatArray:
-    """Flat four driving the propeller directly: blade passing harmonics and firings."""
-    rpm = params["rpm"] * (1 + 0.008 * walk(n, rng, 0.5) + 0.002 * walk(n, rng, 5.0))
-    blades = round(params["blades"])
-    phi = phase(rpm / 60 * blades)
-    tone = np.zeros(n)
-    for k in range(1, 24):
-        level = k ** -params["tilt"] * rng.uniform(0.6, 1.2) * (1 + 0.3 * walk(n, rng, 1.5))
-        tone += level * np.sin(k * phi + rng.uniform(0, 6.28))
-    wash = shaped(n, rng, [(50, -6), (150, 0), (600, -5), (2000, -16), (8000, -40)])
-    gated = wash * (1 + 0.5 * np.sin(phi)) * (1 + 0.1 * walk(n, rng, 3.0))
-    motor = unit(engine(_FLAT_FOUR, rpm, 4, rng))
-    return texture(motor + params["tone"] * unit(tone) + params["wash"] * gated)
+    """A light aeroplane overhead: blades drone, the flat four's exhaust hums, ground and air colour it."""
+    lead = samples(0.05)
+    rpm = params["rpm"] * (1 + 0.006 * walk(n + lead, rng, 0.4) + 0.003 * walk(n + lead, rng, 8.0))
+    tone = _blades(params, rpm, rng)
+    if params["engines"] > 1.5:  # two never turn quite alike: the drone beats
+        tone = tone + _blades(params, rpm * (1 + params["apart"]), rng)
+    motor = engine(_FLAT_FOUR, rpm, 4, rng, 0.1)
+    wash = shaped(n + lead, rng, [(50, -6), (150, 0), (600, -3), (1500, -9), (4000, -24), (10_000, -44)])
+    heard = params["motor"] * unit(motor) + unit(tone) + params["wash"] * wash
+    return texture(_over_ground(heard, rng, params["ground"])[lead:])
 
 
 def _helicopter(params: Params, n: int, rng: Rng) -> FloatArray:
@@ -106,8 +129,17 @@ MODELS = (
         "aircraft.propeller",
         "airplane_propeller",
         "texture",
-        "Blade passing harmonics, blades × shaft turns, with the flat four's firings (Gutin 1936).",
-        drawn(rpm=(1900, 2700), blades=(1.6, 3.4), tilt=(0.5, 1.0), tone=(0.4, 0.9), wash=(0.05, 0.35)),
+        "Blade passing harmonics, blades × shaft turns (Gutin 1936), flat four, a comb by the ground's echo.",
+        drawn(
+            rpm=(1900, 2700),
+            blades=(1.6, 3.4),
+            engines=(0.5, 2.5),
+            apart=(0.003, 0.012),
+            tilt=(0.5, 1.0),
+            motor=(0.5, 0.9),
+            wash=(0.5, 0.9),
+            ground=(0.4, 2.0),
+        ),
         _propeller,
     ),
     SoundModel(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+from scipy import fft
 
 from ssv2a.soundbank.dsp import (
     LEAVES,
@@ -29,19 +32,73 @@ from ssv2a.soundbank.dsp import (
     walk,
 )
 from ssv2a.soundbank.model import Params, SoundModel
-from ssv2a.types import FloatArray
+from ssv2a.types import SAMPLE_RATE, FloatArray
 
-_SHUT = ((185, 45, 1.6), (370, 90, 0.5), (560, 120, 0.3), (1000, 250, 0.08))
-_OPEN = ((210, 90, 0.6), (400, 110, 0.8), (560, 120, 1.0), (740, 120, 1.0), (1250, 250, 0.25))
+_SHUT = ((185, 55, 1.5), (390, 100, 0.5), (560, 130, 0.3), (1050, 250, 0.1))
+_OPEN = ((290, 120, 0.45), (500, 130, 0.9), (690, 140, 1.0), (1350, 300, 0.25))
 """Formants of a lion's long tract with the jaw shut and wide open: Hz, bandwidth, gain."""
 
 
-def roar(pulses: Signal, gape: Signal, rough: float, rng: Rng) -> Signal:
-    """A big cat's call [n], unit RMS: heavy flat folds slam 40–70 times a second into a moving throat.
+def throat(
+    x: Signal,
+    shut: Sequence[tuple[float, float, float]],
+    wide: Sequence[tuple[float, float, float]],
+    gape: Signal,
+) -> Signal:
+    """A tract whose formants glide between two settings [n]: frames of 43 ms, filtered and laid over.
 
-    Every slam wakes the throat, so that the spectrum is a dense row of lines up to the highest wide formant
-    and little above; the slams are uneven in time and strength, and turbulence bursts out with each
-    (Titze et al. 2011).
+    Args:
+        x: what the folds give.
+        shut: formants at `gape` 0: Hz, bandwidth, gain.
+        wide: as many at `gape` 1.
+        gape: opening per sample, 0 to 1.
+    """
+    size, hop = 2048, 512
+    padded = np.pad(x, (size, 2 * size))
+    frames = np.lib.stride_tricks.sliding_window_view(padded, size)[::hop] * np.hanning(size + 1)[:size]
+    middle = np.clip(np.arange(frames.shape[0]) * hop - size // 2, 0, x.size - 1)
+    hertz = np.arange(size + 1) * (0.5 * SAMPLE_RATE / size)
+    response = np.zeros((frames.shape[0], hertz.size), dtype=np.complex128)
+    for low, high in zip(shut, wide, strict=True):
+        centre, width, gain = (a + (b - a) * gape[middle, None] for a, b in zip(low, high, strict=True))
+        response += gain / (1 + 1j * (hertz**2 - centre**2) / np.maximum(hertz * width, 1.0))
+    ringing = fft.irfft(fft.rfft(frames, 2 * size) * response)
+    total = np.zeros(padded.size + 2 * size)
+    for index, frame in enumerate(ringing):
+        total[index * hop : index * hop + 2 * size] += frame
+    return np.asarray(0.5 * total[size : size + x.size], dtype=np.float64)
+
+
+def heavy_folds(pulses: Signal, rough: float, rng: Rng) -> Signal:
+    """Flow of big vocal folds driven to disorder [n]: hard slams, three to five weaker beats to each.
+
+    They beat at four times `pulses`, but fall into cycles of four beats, give or take one, and of chance
+    strength; turbulence bursts out with every slam (Titze et al. 2011).
+
+    Args:
+        pulses: slams a second, per sample.
+        rough: 0 an even voice at four times `pulses`, 1 a roar.
+        rng: draws the disorder.
+    """
+    n = pulses.size
+    rate = pulses * (1 + 0.1 * rough * walk(n, rng, 7.0)) * jitter(n, rng, 0.01 + 0.05 * rough)
+    turns = phase(rate)
+    times = crossings(4 * turns / (2 * np.pi))
+    lengths = rng.choice([3, 4, 4, 4, 5], times.size // 3 + 1)
+    starts = np.cumsum(lengths) - lengths
+    cycle = np.searchsorted(starts, np.arange(times.size), "right") - 1
+    fading = np.exp(-1.5 * rough * (np.arange(times.size) - starts[cycle]))
+    strength = 1 - 0.85 * rough * rng.uniform(0, 1, lengths.size)
+    slams = unit(convolved(impulses(n, times, fading * strength[cycle]), blow(0.0012)))
+    stream = unit(band(n, rng, 80, 1500, 6.0) * np.maximum(0.0, np.sin(turns)) ** 2)
+    return np.asarray(slams + (0.15 + 0.45 * rough) * stream)
+
+
+def roar(pulses: Signal, gape: Signal, rough: float, rng: Rng) -> Signal:
+    """A big cat's call [n], unit RMS: heavy flat folds slam 40–60 times a second into a moving throat.
+
+    The jaw's opening carries the formants up from a moan's 190 Hz to the 300–800 Hz of the full roar, with
+    little above; the whole swells and sinks some ten times a second.
 
     Args:
         pulses: slams a second, per sample.
@@ -49,19 +106,10 @@ def roar(pulses: Signal, gape: Signal, rough: float, rng: Rng) -> Signal:
         rough: unevenness, 0 to 1.
         rng: draws it.
     """
-    n = pulses.size
-    rate = pulses * (1 + 0.1 * rough * walk(n, rng, 7.0)) * jitter(n, rng, 0.01 + 0.04 * rough)
-    turns = phase(rate)
-    times = crossings(turns / (2 * np.pi))
-    slams = impulses(n, times, 1 - 0.7 * rough * rng.uniform(0, 1, times.size))
-    between = impulses(n, times[:-1] + 0.5 * np.diff(times), rng.uniform(0, 0.8 * rough, times.size - 1))
-    folds = unit(convolved(slams - between, blow(0.0012)))
-    stream = unit(band(n, rng, 80, 1500, 6.0) * np.maximum(0.0, np.sin(turns)) ** 2)
-    flow = folds + (0.2 + 0.5 * rough) * stream
-    call = unit(resonated(flow, _SHUT)) * (1 - gape) + unit(resonated(flow, _OPEN)) * gape
-    return unit(
-        filtered(np.tanh(0.8 * call), [(30, -12), (70, 0), (800, 0), (1800, -12), (4000, -34), (12_000, -50)])
-    )
+    call = throat(heavy_folds(pulses, rough, rng), _SHUT, _OPEN, gape)
+    swell = 1 + 0.6 * rough * walk(call.size, rng, 11.0)
+    bent = np.tanh(0.7 * unit(call) * swell)
+    return unit(filtered(bent, [(30, -20), (120, 0), (800, 0), (1800, -14), (4000, -36), (12_000, -50)]))
 
 
 def _lion(params: Params, n: int, rng: Rng) -> FloatArray:
@@ -69,9 +117,9 @@ def _lion(params: Params, n: int, rng: Rng) -> FloatArray:
     parts: list[Signal] = []
     for _ in range(round(params["roars"])):
         size = samples(params["seconds"] * rng.uniform(0.8, 1.1))
-        pulses = params["slams"] * curve(size, [(0, 0.8), (0.2, 1.3), (0.6, 1.0), (1, 0.65)])
+        pulses = params["slams"] * curve(size, [(0, 0.95), (0.15, 1.1), (0.6, 1.0), (1, 0.75)])
         shut = 0.85 - 0.45 * params["moan"]
-        gape = curve(size, [(0, 0.4), (0.08, 1.0), (0.6 * shut, 0.9), (shut, 0.15), (1, 0.0)])
+        gape = curve(size, [(0, 0.05), (0.14, 0.5), (0.3, 1.0), (0.7 * shut, 0.8), (shut, 0.1), (1, 0.0)])
         shape = curve(size, [(0, 0), (0.04, 0.7), (0.15, 1), (0.6, 0.85), (0.85, 0.6), (1, 0)])
         parts.append(roar(pulses, gape, params["rough"], rng) * shape)
         parts.append(np.zeros(samples(rng.uniform(0.1, 0.3))))
@@ -178,8 +226,8 @@ MODELS = (
         "Square, flat folds slam 40–70 times a second into a throat open to 800 Hz, then moan at 200 Hz "
         "(Titze et al. 2011).",
         drawn(
-            slams=(42, 68),
-            seconds=(1.1, 2.0),
+            slams=(40, 60),
+            seconds=(0.85, 1.6),
             rough=(0.75, 1.0),
             moan=(0.0, 0.7),
             roars=(0.6, 3.0),

@@ -186,21 +186,24 @@ def _owl(params: Params, n: int, rng: Rng) -> FloatArray:
 
 
 COOS = (
-    ((0.0, 0.55, 0.7, 1.0, 0.85), (0.5, 0.45, 1.0, 0.4, 1.12), (0.9, 0.4, 0.7, 0.0, 0.92)),
+    ((0.0, 0.5, 0.7, 0.9, 0.8), (0.55, 0.22, 0.8, 0.6, 0.95), (0.8, 0.85, 1.0, 1.0, 1.05)),
     (
-        (0.0, 0.3, 0.7, 0.2, 1.1),
-        (0.38, 0.62, 1.0, 0.4, 1.2),
-        (1.1, 0.42, 0.9, 0.2, 1.15),
-        (1.65, 0.2, 0.5, 0.0, 1.1),
-        (1.9, 0.36, 0.8, 0.1, 1.1),
+        (0.0, 0.3, 0.7, 0.3, 1.0),
+        (0.38, 0.62, 1.0, 0.5, 1.1),
+        (1.1, 0.42, 0.9, 0.4, 1.05),
+        (1.65, 0.2, 0.5, 0.2, 1.0),
+        (1.9, 0.36, 0.8, 0.3, 1.0),
     ),
-    ((0.0, 0.28, 0.7, 0.1, 1.25), (0.36, 0.5, 1.0, 0.3, 1.45), (0.98, 0.28, 0.7, 0.0, 1.28)),
+    ((0.0, 0.28, 0.7, 0.3, 1.25), (0.36, 0.5, 1.0, 0.4, 1.45), (0.98, 0.28, 0.7, 0.2, 1.28)),
 )
 """Phrases of rock dove, wood pigeon, collared dove; each coo: start and length in s, level, roll, pitch."""
 
 
 def coo(f0: float, seconds: float, roll: float, roll_hz: float, rng: Rng) -> Signal:
-    """One coo [n] of unit peak or so: closed beak, the gullet a band-pass at f0, a breathy growl about it.
+    """One coo [n] of unit peak or so: a throaty hum that rolls, closed beak, the gullet a band-pass at f0.
+
+    Every roll is a burst: the syrinx muscles pull it open, pitch and loudness rise and drop together, breath
+    hisses in the gullet, and the folds fall into half their rate now and then, which growls.
 
     Args:
         f0: Hz.
@@ -210,21 +213,21 @@ def coo(f0: float, seconds: float, roll: float, roll_hz: float, rng: Rng) -> Sig
         rng: draws growl and pitch.
     """
     size = samples(seconds)
-    trill = 0.5 + 0.5 * np.sin(phase(roll_hz * (1 + 0.1 * walk(size, rng, 8.0))))
-    rise = curve(size, [(0, 0.82), (0.2, 0.97), (0.55, 1.04), (1, 0.88)])
-    pitch = f0 * rise * (1 + 0.1 * roll * trill) * jitter(size, rng, 0.008)
+    trill = 0.5 + 0.5 * np.sin(phase(roll_hz * (1 + 0.15 * walk(size, rng, 8.0))))
+    rise = curve(size, [(0, 0.7), (0.15, 0.92), (0.5, 1.06), (0.8, 0.98), (1, 0.8)])
+    pitch = f0 * rise * (1 + 0.2 * roll * (trill - 0.5)) * jitter(size, rng, 0.012)
     turns = phase(pitch)
-    tone = np.sin(turns) + 0.06 * np.sin(2 * turns) + 0.02 * np.sin(3 * turns)  # the gullet takes the rest
-    tone = tone * (1 + 0.3 * roll * np.cos(0.5 * turns) * walk(size, rng, 25.0, 0.0, 1.0))
-    air = unit(resonated(band(size, rng, 200, 1800, 9.0), [(f0, 120, 1.0), (2 * f0, 250, 0.5)]))
-    shape = curve(size, [(0, 0), (0.08, 0.7), (0.4, 1), (0.75, 0.7), (1, 0)])
-    rolled = (tone * roughness(size, rng, 50.0, 0.15) + 0.05 * air) * (1 - roll * (1 - trill**1.5))
+    tone = sum(gain * np.sin((k + 1) * turns) for k, gain in enumerate((1.0, 0.12, 0.04, 0.02)))
+    tone = tone * (1 + 0.25 * roll * np.cos(0.5 * turns) * walk(size, rng, 12.0, 0.0, 1.0))
+    air = unit(resonated(band(size, rng, 200, 2500, 6.0), [(f0, 150, 1.0), (2.2 * f0, 350, 0.5)]))
+    shape = curve(size, [(0, 0), (0.1, 0.6), (0.35, 1), (0.75, 0.75), (1, 0)])
+    rolled = (tone * roughness(size, rng, 60.0, 0.3) + 0.1 * air) * (1 - 0.95 * roll * (1 - trill**1.5))
     return np.asarray(rolled * shape)
 
 
 def _pigeon(params: Params, n: int, rng: Rng) -> FloatArray:
-    """Phrases of coos at 350–650 Hz, rolled 20–30 times a second, two or three times over."""
-    phrase = COOS[min(int(params["dove"]), len(COOS) - 1)]
+    """Phrases of coos at 300–650 Hz, rolled 20–30 times a second, two or three times over."""
+    phrase = COOS[int(np.searchsorted((0.6, 0.8), params["dove"]))]
     times, pace = round(params["phrases"]), params["pace"]
     bar = pace * (phrase[-1][0] + phrase[-1][1]) + params["rest"]
     total = np.zeros(samples(times * bar + 0.3))
@@ -372,8 +375,8 @@ MODELS = (
         "Closed-beak coo: 350–650 Hz through an inflated gullet, trilled by fast syrinx muscles (Elemans "
         "et al. 2004).",
         drawn(
-            dove=(0.0, 3.0),
-            f0=(400, 480),
+            dove=(0.0, 1.0),
+            f0=(380, 460),
             roll_hz=(20, 30),
             phrases=(1.6, 3.4),
             pace=(0.9, 1.15),

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from ssv2a.soundbank.breakage import darkening, rung, sparse, stick_slip
+from ssv2a.soundbank.breakage import darkening, rung, sparse
 from ssv2a.soundbank.dsp import (
     Rng,
     Signal,
-    band,
+    body,
+    cloud,
+    convolved,
+    crossings,
     curve,
+    decay,
     drawn,
     event,
+    faded,
     lowpass,
+    modes,
     on_location,
     phase,
     place,
     reverberated,
     samples,
-    scattered,
     shaped,
     stereo,
     unit,
@@ -161,40 +168,125 @@ def _rubble(params: Params, n: int, rng: Rng) -> FloatArray:
     return event(np.tanh(0.5 * stereo(ear, rng, 0.6)), n, 0.01, 0.4)
 
 
-def _crack(rng: Rng) -> Signal:
-    """Wood splits: a run of snaps within 10–60 ms over the trunk's modes."""
-    size = samples(0.25)
-    burst = curve(size, [(0, 1), (rng.uniform(0.05, 0.25), 0.3), (0.4, 0), (1, 0)])
-    snaps = sparse(size, rng, 700 * burst, rung(rng, 700, 7000, (0.003, 0.012), 4, 12), 1.6)
-    trunk = rung(rng, 120, 900, (0.03, 0.12), 7, 1)[0]
-    snaps[: min(size, trunk.size)] += 0.5 * trunk[:size]
-    return unit(snaps)
+def splinters(rng: Rng, grains: int = 24) -> list[Signal]:
+    """Single fibres of green wood that snap: a step of released stress, heard as a broadband click, 2–18 ms.
+
+    The thicker the longer, lower and louder; wood damps its modes (loss factor about 0.03), no pitch is left.
+    """
+    snaps = []
+    for seconds in np.geomspace(0.0015, 0.018, grains):
+        size, low = samples(1.1 * seconds), 560.0 * (0.007 / seconds) ** 0.5 * rng.uniform(0.6, 1.4)
+        dull = [(low / 6, -24.0), (low, 0.0), (3500.0, -3.0), (9000.0, -13.0), (18_000.0, -30.0)]
+        tear = shaped(size, rng, dull)
+        tear *= decay(size, seconds * rng.uniform(0.5, 1.0), 0.0001)
+        wood = modes(size, *body(rng, 0.8 * low, 6500, 14, 0.8 * seconds, 0.4, -2.0), rng)
+        snaps.append((seconds / 0.018) ** 0.4 * faded(unit(tear) + 0.7 * unit(wood), 0.0001, 0.0005))
+    return snaps
+
+
+def failing(seconds: float, first: float, last: float) -> Signal:
+    """Fractures a second, per sample, of a beam about to give way: inverse to the time left (Voight 1989)."""
+    left = 1 - np.arange(samples(seconds)) / samples(seconds)
+    return np.asarray(first / (left + first / last), dtype=np.float64)
+
+
+def avalanches(rng: Rng, rate: Signal, longest: float = 0.09) -> Signal:
+    """How hard wood is breaking [n]: at `rate` a second bundles give way, each for 8 ms to `longest` seconds.
+
+    The sizes follow a power law, as in crackling noise (Sethna, Dahmen & Myers 2001); the large last longer.
+    """
+    shapes = []
+    for seconds in np.geomspace(0.008, longest, 10):
+        rise = rng.uniform(0.05, 0.35)
+        points = [(0, 0), (rise, 1), (rise + 0.15, rng.uniform(0.3, 0.8)), (0.7, 0.15), (1, 0)]
+        shapes.append((seconds / longest) ** 0.5 * curve(samples(seconds), points))
+    return sparse(rate.size, rng, rate, shapes, 1.5)
+
+
+def timber(rng: Rng, lowest: float) -> Signal:
+    """What a trunk answers to a snap: broad modes above `lowest` Hz that die within 40 ms."""
+    size = samples(0.06)
+    ring = modes(size, *body(rng, lowest, 4000, 40, 0.04, 0.5, 0.0), rng)
+    return np.asarray(ring * np.minimum(1, np.arange(size) / 30) / np.sqrt(np.square(ring).sum()))
+
+
+def breaking(rng: Rng, force: Signal, snaps: Sequence[Signal], trunk: Signal) -> Signal:
+    """Wood that breaks with this force [n]: fibres snap 40 to 1 200 times a second and knock the timber."""
+    force = force / (1 + 0.5 * force)
+    fibres = sparse(force.size, rng, 40.0 + 1160.0 * force.clip(0.0, 1.0), snaps, 1.7) * (0.04 + force)
+    return np.asarray(fibres + 0.5 * convolved(fibres, trunk))
+
+
+def _creaking(params: Params, n: int, rng: Rng) -> Signal:
+    """The trunk bends in bouts: fibres stick and slip 8–35 times a second, every slip one dry click."""
+    bouts = np.maximum(0, walk(n, rng, 2.5) + 0.1)
+    slips = curve(n, [(0, 9), (1, 22)]) * (0.6 + bouts) * (1 + 0.5 * walk(n, rng, 9.0))
+    times = crossings(np.cumsum(slips) / SAMPLE_RATE)
+    times = times + rng.normal(0, 0.2, times.size) * np.diff(times, append=n)
+    slip = [
+        modes(samples(0.03), *body(rng, 400 * params["trunk"], 5000, 30, 0.02, 0.4, -1.0), rng)
+        for _ in range(5)
+    ]
+    return unit(cloud(n, rng, times, bouts[times.astype(np.int64).clip(0, n - 1)] ** 1.5, slip))
+
+
+def _tearing(
+    params: Params, lean: int, fall: int, snaps: Sequence[Signal], trunk: Signal, rng: Rng
+) -> Signal:
+    """The hinge of wood tears: creaks and cracks that come ever closer, then the last break."""
+    ending = curve(fall, [(0, 25), (0.4, 8), (1, 6)])
+    rate = np.concatenate([failing(params["lean"], params["cracks"], 55.0), ending])
+    swell = np.concatenate([curve(lean, [(0, 0.5), (1, 1)]), curve(fall, [(0, 1), (0.5, 0.5), (1, 0.4)])])
+    force = avalanches(rng, rate) * swell
+    last = avalanches(rng, curve(samples(0.3), [(0, 150), (1, 30)]), 0.06)
+    place(force, last, lean - samples(0.1), 0.8)
+    creak = _creaking(params, lean, rng) * curve(lean, [(0, 0), (0.1, 1), (1, 0.8)])
+    torn = breaking(rng, force, snaps, trunk)
+    place(torn, creak, 0, params["groan"])
+    return torn
+
+
+def _crown(params: Params, fall: int, rest: int, rng: Rng) -> Signal:
+    """Leaves and twigs rush through the air, the louder the faster, and are crushed on the ground."""
+    size = fall + rest
+    toppling = np.sinh(curve(fall, [(0, 0.1), (1, 2.5)])) / np.sinh(2.5)  # an upturned pendulum
+    speed = np.concatenate([toppling, curve(rest, [(0, 1), (0.04, 0), (1, 0)])])
+    crushed = curve(rest, [(0, 0), (0.12, 0.6), (0.2, 1), (0.4, 0.5), (0.7, 0.2), (1, 0)])
+    crush = np.zeros(size)
+    place(crush, crushed, fall - samples(0.4))
+    air = shaped(size, rng, [(100, -24), (400, -6), (1200, 0), (3000, -1), (7000, -9), (15_000, -26)])
+    stir = 0.4 * speed**2 + crush
+    leaf = [
+        shaped(samples(s), rng, [(400, -16), (1500, 0), (4500, 0), (9000, -9), (16_000, -24)])
+        * decay(samples(s), s, 1e-4)
+        for s in np.geomspace(0.002, 0.008, 12)
+    ]
+    leaves = sparse(size, rng, 30 + 900 * stir, leaf, 1.8) * (0.2 + stir)
+    flutter = 0.5 + 0.5 * walk(size, rng, 16.0) * walk(size, rng, 45.0)
+    return np.asarray(1.3 * air * speed**1.5 * flutter + params["leaves"] * leaves, dtype=np.float64)
 
 
 def _tree_fall(params: Params, n: int, rng: Rng) -> FloatArray:
-    """Fibres creak and crack ever faster, the crown rushes down through the air and strikes the ground."""
-    lean, fall, rest = params["lean"], params["fall"], 1.6
-    size, ground = samples(lean + fall + rest), samples(lean + fall)
-    total, start = np.zeros(size), samples(lean + fall)
-    rate = curve(start, [(0, 22), (0.5, 45), (1, 130)]) * (1 + 0.3 * walk(start, rng, 5.0))
-    trunk = [
-        (hertz * params["trunk"], 0.12 * hertz, gain) for hertz, gain in ((310, 1.0), (690, 0.7), (1450, 0.5))
-    ]
-    creak = stick_slip(start, rng, rate, trunk) * (0.2 + walk(start, rng, 3.0, 0, 1) ** 2)
-    place(total, creak * curve(start, [(0, 0), (0.2, 0.6), (0.7, 1), (1, 0.2)]), 0, 0.35)
-    for at in scattered(start, rng, params["cracks"]):
-        place(total, _crack(rng), int(at), rng.uniform(0.3, 1.0) * (0.5 + at / start))
-    rush = shaped(samples(fall + 0.4), rng, [(150, -12), (600, -2), (2000, 0), (6000, -6), (14_000, -22)])
-    rush *= curve(rush.size, [(0, 0), (0.5, 0.25), (0.85, 1), (1, 0.3)])
-    place(total, rush * (0.7 + 0.3 * walk(rush.size, rng, 20.0)), samples(lean), 0.5)
-    after = size - ground
-    thud = darkening(after, rng, [(30, 1.2, 0.6), (60, 1.4, 0.5), (120, 1.0, 0.35), (240, 0.6, 0.25)], 0.006)
-    twigs = curve(after, [(0, 1), (0.1, 0.7), (0.4, 0.2), (1, 0)])
-    snaps = sparse(after, rng, 200 * twigs, rung(rng, 900, 6000, (0.004, 0.02), 3, 24), 1.6)
-    leaves = band(after, rng, 1200, 6000, 9.0) * twigs * (0.4 + walk(after, rng, 50.0, 0, 1) ** 2)
-    place(total, 1.5 * thud + 0.5 * unit(snaps) + 0.5 * leaves, ground)
-    wood = reverberated(total, rng, 1.3, 0.25, 3000.0)
-    return event(on_location(wood, rng, 0.006), n, 0.02, 0.4)
+    """The hinge cracks ever faster, the crown rushes down through the air, strikes, breaks and settles."""
+    snaps, trunk, rest = splinters(rng), timber(rng, 170 * params["trunk"]), samples(2.2)
+    lean, fall = samples(params["lean"]), samples(params["fall"])
+    size, ground = lean + fall + rest, lean + fall
+    near = np.zeros(size)
+    place(near, _tearing(params, lean, fall, snaps, trunk, rng), 0)
+    low = [(28, 1.0, 0.6), (56, 1.3, 0.5), (112, 1.0, 0.35), (224, 0.5, 0.22), (448, 0.2, 0.15)]
+    rebound = ground + samples(rng.uniform(0.22, 0.4))
+    place(near, darkening(rest, rng, low, 0.02), ground, params["thud"])
+    place(near, darkening(rest, rng, low, 0.03), rebound, 0.3 * params["thud"])
+    settle = curve(rest, [(0, 8), (0.15, 35), (0.35, 18), (0.6, 7), (0.8, 3), (1, 2)]) * params["boughs"]
+    ears = []
+    for _ in range(2):
+        ear = near.copy()
+        boughs = avalanches(rng, settle, 0.1) * curve(rest, [(0, 0.8), (0.15, 1), (0.5, 0.5), (1, 0.3)])
+        broken = breaking(rng, boughs, snaps, trunk)
+        place(ear, broken, ground - samples(0.35))  # the crown touches ground before the trunk
+        place(ear, _crown(params, fall, rest, rng), lean)
+        ears.append(on_location(reverberated(ear, rng, 0.9, 0.08, 3000.0), rng, 0.001))
+    return event(np.tanh(0.06 * np.stack(ears)), n, 0.005, 0.5)
 
 
 MODELS = (
@@ -246,8 +338,17 @@ MODELS = (
         "blast.tree",
         "tree_fall",
         "event",
-        "Stick-slip creaks and snaps of splitting fibres speed up; the crown's air noise; ground and twigs.",
-        drawn(lean=(0.8, 2.0), fall=(0.8, 1.6), trunk=(0.7, 1.3), cracks=(3, 8)),
+        "Fibres snap at a rate inverse to the time left (Voight 1989), sizes by a power law; crown, ground.",
+        drawn(
+            lean=(1.0, 2.2),
+            fall=(0.9, 1.7),
+            cracks=(8, 18),
+            trunk=(0.75, 1.3),
+            groan=(0.3, 0.9),
+            leaves=(1.0, 2.2),
+            boughs=(0.6, 1.3),
+            thud=(4.0, 8.0),
+        ),
         _tree_fall,
         (1.5, 4.0),
     ),

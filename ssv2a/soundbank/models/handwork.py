@@ -82,29 +82,31 @@ def _soil(rng: Rng, speed: Signal, coarse: float) -> Signal:
     Grains click for some milliseconds; small stones among them ring a little longer and lower.
     """
     size, pace = speed.size, np.maximum(speed, 0.01)
-    crumbs = rung(rng, 900, 5000, (0.002, 0.009), 5, 28)
-    fine = unit(sparse(size, rng, 700.0 * pace, crumbs, 2.5) * (0.3 + speed))
+    crumbs = rung(rng, 800, 4500, (0.002, 0.008), 5, 28)
+    fine = unit(sparse(size, rng, 1000.0 * pace, crumbs, 3.0) * (0.2 + speed))
     pebbles = rung(rng, 500, 2600, (0.006, 0.018), 4, 16)
-    stones = unit(sparse(size, rng, (15.0 + 80.0 * coarse) * pace, pebbles, 3.0))
-    rub = shaped(size, rng, [(150, -14), (500, -3), (1200, 0), (2800, -2), (6000, -13), (14_000, -32)])
+    stones = unit(sparse(size, rng, (15.0 + 80.0 * coarse) * pace, pebbles, 3.5) * (0.15 + speed))
+    rub = shaped(size, rng, [(150, -14), (500, -3), (1100, 0), (2200, -2), (6000, -14), (14_000, -34)])
     rub *= speed * (0.6 + walk(size, rng, 30.0, 0, 1)) * (0.5 + walk(size, rng, 220.0, 0, 1))
-    return unit(fine + (0.1 + 0.4 * coarse) * stones + 0.35 * unit(rub))
+    return unit(fine + (0.1 + 0.4 * coarse) * stones + 0.5 * unit(rub))
 
 
 def _digging(params: Params, n: int, rng: Rng) -> FloatArray:
-    """The blade grates into gritty soil, levers the load loose, and the earth is thrown down with thuds."""
+    """The steel blade grates into gritty soil, levers the load loose, the earth is thrown down with thuds."""
     strokes, coarse = round(params["strokes"]), params["coarse"]
     total = np.zeros(samples(strokes * params["period"] + 0.6))
-    blade = params["blade"] * np.array([1.0, 1.7, 2.4, 3.6])
+    blade = params["blade"] * np.array([1.0, 1.42, 1.93, 2.6, 3.3, 4.3])
+    chinks = [np.hanning(samples(touch)) for touch in (0.0003, 0.0005, 0.0009)]  # stones against the blade
     for stroke in range(strokes):
-        at, cut = stroke * params["period"] * rng.uniform(0.97, 1.03), rng.uniform(0.35, 0.55)
+        at, cut = stroke * params["period"] * rng.uniform(0.97, 1.03), rng.uniform(0.4, 0.58)
         size = samples(cut)
         speed = curve(size, [(0, 0.0), (0.12, 0.6), (0.35, 1), (0.7, 0.7), (1, 0)]) * (
             0.6 + 0.4 * walk(size, rng, 12.0)
         )
         push = _soil(rng, speed, coarse)
-        rubbed = resonated(push, [(float(hertz), 0.08 * float(hertz), 0.5) for hertz in blade])
-        place(total, push + params["steel"] * unit(rubbed) * speed, samples(at))
+        grinding = push + unit(sparse(size, rng, (12 + 40 * coarse) * np.maximum(speed, 0.01), chinks, 2.5))
+        rubbed = resonated(grinding, [(float(hertz), 0.03 * float(hertz), 1.0) for hertz in blade])
+        place(total, push + params["steel"] * unit(rubbed) * (0.2 + speed), samples(at))
         pry = samples(rng.uniform(0.2, 0.3))
         loose = _soil(rng, curve(pry, [(0, 0), (0.4, 0.8), (1, 0)]), 0.5 * coarse)
         place(total, loose, samples(at + cut), 0.35)
@@ -118,11 +120,16 @@ def _digging(params: Params, n: int, rng: Rng) -> FloatArray:
                 (800.0, 0.2, 0.05),
             ]
             thud = darkening(samples(0.25), rng, soft, 0.008)
-            place(total, thud, samples(thrown + (clod > 0) * rng.uniform(0.02, 0.15)), rng.uniform(0.2, 0.6))
+            place(
+                total,
+                thud,
+                samples(thrown + (clod > 0) * rng.uniform(0.02, 0.15)),
+                params["thump"] * rng.uniform(0.4, 1.0),
+            )
         heap = samples(rng.uniform(0.35, 0.6))
         patter = _soil(rng, curve(heap, [(0, 0.1), (0.15, 1), (0.45, 0.35), (1, 0)]), coarse)
         place(total, patter, samples(thrown), rng.uniform(0.4, 0.7))
-    return event(on_location(total, rng, 0.006), n, 0.01, 0.15)
+    return event(on_location(total, rng, 0.004), n, 0.01, 0.15)
 
 
 def _paper(params: Params, n: int, rng: Rng) -> FloatArray:
@@ -226,14 +233,15 @@ MODELS = (
         "hand.digging",
         "digging",
         "event",
-        "Granular soil (PhISEM, Cook 1997): a cloud of rubbing crumbs and stones, gated by cut and throw.",
+        "Granular soil (PhISEM, Cook 1997): crumbs and stones rub, the blade rings under them; thuds.",
         drawn(
             strokes=(1.6, 4.4),
             period=(1.3, 2.0),
             coarse=(0.1, 0.7),
             blade=(700, 1500),
-            steel=(0.3, 0.9),
+            steel=(0.6, 1.4),
             lift=(0.15, 0.35),
+            thump=(0.7, 1.6),
         ),
         _digging,
         (0.4, 1.2),

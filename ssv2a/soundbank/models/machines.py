@@ -34,7 +34,7 @@ def _fan(params: Params, n: int, rng: Rng) -> FloatArray:
     """Slow blades: dull air noise and a soft tone chopped by each blade, the hum of the motor."""
     turns = turns_of(params["turn_hz"] * (1 + 0.006 * walk(n, rng, 0.4)), rng)
     blades = round(params["blades"])
-    air = shaped(n, rng, [(60, -24), (150, -9), (300, 0), (800, -3), (1500, -10), (3000, -19), (8000, -36)])
+    air = shaped(n, rng, [(60, -24), (150, -9), (300, -2), (600, 0), (1200, -4), (2500, -14), (8000, -36)])
     chop = 1 + params["chop"] * (np.sin(2 * np.pi * blades * turns) + 0.25 * np.sin(2 * np.pi * turns))
     passing = turned(
         turns,
@@ -145,11 +145,11 @@ MODELS = (
         "Dull air noise chopped by the blades, their tone, and a strong hum at twice the mains frequency.",
         drawn(
             mains=(0, 1),
-            hum=(1.7, 3.0),
+            hum=(1.3, 2.4),
             turn_hz=(14, 24),
             blades=(2.6, 5.4),
-            chop=(0.08, 0.2),
-            tone=(0.15, 0.4),
+            chop=(0.03, 0.1),
+            tone=(0.08, 0.25),
         ),
         _fan,
     ),
@@ -166,7 +166,7 @@ MODELS = (
         "hair_dryer",
         "texture",
         "Axial fan in a tube open at both ends (c/2L ≈ 1 kHz): turbulent noise of 1–3 kHz, blade tone.",
-        drawn(spin_hz=(190, 290), blades=(4.6, 9.4), tube=(850, 1150), tone=(0.12, 0.25), tiles=(0.3, 0.5)),
+        drawn(spin_hz=(190, 290), blades=(4.6, 9.4), tube=(820, 1060), tone=(0.12, 0.25), tiles=(0.3, 0.5)),
         _hair_dryer,
     ),
     SoundModel(
@@ -174,7 +174,7 @@ MODELS = (
         "drill",
         "texture",
         "Universal motor with gears: mesh harmonics that sag under the torque; the bit's lips chatter.",
-        drawn(spin_hz=(380, 560), gear=(12, 18), pinion=(4.6, 7.4), chatter=(0.8, 1.5)),
+        drawn(spin_hz=(380, 560), gear=(12, 18), pinion=(4.6, 7.4), chatter=(1.3, 2.2)),
         _drill,
     ),
     SoundModel(

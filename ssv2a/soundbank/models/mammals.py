@@ -219,18 +219,6 @@ def _growl(params: Params, n: int, rng: Rng) -> FloatArray:
     return event(on_location(far, rng, 0.004, LEAVES), n, 0.02, 0.2)
 
 
-def _trumpeting(params: Params, n: int, rng: Rng) -> FloatArray:
-    """Elephant: a blast of 0.8–1.8 s through the trunk, f0 300–550 Hz with a hoarse, brassy, rising start."""
-    size = samples(params["seconds"])
-    f0 = params["f0"] * curve(size, [(0, 0.6), (0.15, 1.0), (0.5, 1.1), (0.8, 0.95), (1, 0.6)])
-    f0 = f0 * (1 + 0.02 * walk(size, rng, 9.0)) * jitter(size, rng, params["rough"])
-    formants = [(700.0, 200.0, 1.0), (1500.0, 300.0, 0.9), (2700.0, 500.0, 0.7), (4200.0, 800.0, 0.4)]
-    tone = voice(f0, formants, -2.0, 9000.0) * roughness(size, rng, 70.0, 0.4)
-    tone = unit(tone) + 0.15 * band(size, rng, 500, 5000, 6.0)
-    shape = curve(size, [(0, 0), (0.08, 0.8), (0.3, 1), (0.8, 0.8), (1, 0)])
-    return event(reverberated(tone * shape, rng, 1.2, 0.4, 3000.0), n, 0.01, 0.2)
-
-
 MODELS = (
     SoundModel(
         "mammal.dog",
@@ -329,14 +317,5 @@ MODELS = (
         drawn(f0=(45, 75), seconds=(0.7, 1.3), tone=(0.2, 0.6)),
         _growl,
         (0.4, 2.0),
-    ),
-    SoundModel(
-        "mammal.elephant",
-        "elephant_trumpet",
-        "event",
-        "Breath forced through a 2–3 m trunk: f0 300–550 Hz, brassy and hoarse (Soltis 2010).",
-        drawn(f0=(320, 540), seconds=(0.8, 1.8), rough=(0.02, 0.06)),
-        _trumpeting,
-        (0.6, 2.5),
     ),
 )

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ssv2a.soundbank.breakage import darkening
 from ssv2a.soundbank.dsp import (
     Rng,
     Signal,
+    blow,
     body,
     cloud,
     convolved,
@@ -21,6 +21,7 @@ from ssv2a.soundbank.dsp import (
     decay,
     drawn,
     faded,
+    filtered,
     impulses,
     modes,
     place,
@@ -34,9 +35,11 @@ from ssv2a.soundbank.dsp import (
     walk,
 )
 from ssv2a.soundbank.model import Params, SoundModel
+from ssv2a.soundbank.models.water import bubbles
 from ssv2a.types import SAMPLE_RATE, FloatArray
 
 _WAVE = 8192  # values of one turn
+_DOOR = ((20.0, 0.0), (900.0, 0.0), (2000.0, -3.0), (8000.0, -15.0))  # Hz, dB: heard through the door's mass
 
 
 def turned(turns: Signal, gains: Sequence[float] | Signal, rng: Rng) -> Signal:
@@ -122,63 +125,84 @@ def _workshop(params: Params, n: int, rng: Rng) -> FloatArray:
 # --- washing machine ----------------------------------------------------------------------------
 
 
-def _drum(params: Params, n: int, rng: Rng) -> tuple[Signal, Signal]:
+def drum_speed(params: Params, n: int, rng: Rng) -> tuple[Signal, Signal]:
     """The drum's speed [n], 0..1, and when its motor is switched, in samples.
 
-    It turns for some seconds, comes to rest, and turns again (the other way, which sounds the same).
+    It is run up within `soft` seconds, turns for some, coasts to rest, and turns again (the other way).
     """
     edges, speeds, switched, at = [-99.0], [0.0], [], -rng.uniform(0.3, 0.8) * params["run"]
     while at < n / SAMPLE_RATE + 1:
-        off = at + params["run"]
-        edges += [at, at + 0.5, off, off + 0.6]
-        speeds += [0.0, 1.0, 1.0, 0.0]
+        off, up = at + params["run"], params["soft"]
+        edges += [at, at + 0.45 * up, at + 0.8 * up, at + up, off, off + 0.3, off + 0.8]
+        speeds += [0.0, 0.55, 1.04, 1.0, 1.0, 0.45, 0.0]
         switched += [at, off]
-        at = off + 0.6 + params["rest"] * rng.uniform(0.8, 1.2)
+        at = off + 0.8 + params["rest"] * rng.uniform(0.8, 1.2)
     pace = np.interp(np.arange(n) / SAMPLE_RATE, edges, speeds)
     return pace, SAMPLE_RATE * np.array(switched, dtype=np.float64)
 
 
-def _flop(rng: Rng) -> Signal:
-    """A heap of wet cloth comes down, piece after piece: soft thuds, each with a slap of water."""
+def _flop(rng: Rng, cabinet: Signal) -> Signal:
+    """A heap of wet cloth comes down: soft blows that shake the sheet metal, and a splat of water."""
     total = np.zeros(samples(0.6))
-    for at in rng.uniform(0, 0.14, int(rng.integers(2, 5))):
-        soft = [
-            (70.0, 0.7, 0.13),
-            (140.0, 1.0, 0.11),
-            (280.0, 0.7, 0.08),
-            (560.0, 0.4, 0.07),
-            (1100.0, 0.15, 0.05),
-        ]
-        thud = darkening(samples(0.35), rng, soft, rng.uniform(0.006, 0.02))
-        place(total, thud, samples(at), rng.uniform(0.4, 1.0))
+    for at in rng.uniform(0, 0.11, int(rng.integers(2, 5))):
+        force = rng.uniform(0.4, 1.0)
+        place(
+            total,
+            convolved(np.pad(blow(rng.uniform(0.004, 0.011)), (0, cabinet.size)), cabinet),
+            samples(at),
+            force,
+        )
+        size = samples(rng.uniform(0.09, 0.2))
+        splat = shaped(size, rng, [(150, -14), (350, -2), (900, 0), (2200, -8), (5000, -22), (12_000, -44)])
+        place(total, splat * decay(size, 0.9 * size / SAMPLE_RATE, 0.004), samples(at), 0.45 * force)
     return total
 
 
+def _motor(params: Params, pace: Signal, load: Signal, rng: Rng) -> Signal:
+    """Universal motor on a belt [n]: a gritty whine glides with the drum, current buzzes at 100 Hz."""
+    n, bars = pace.size, round(params["bars"])
+    grit = walk(n, rng, 70.0)
+    turns = turns_of(params["motor_hz"] * pace * (1 - 0.035 * load + 0.012 * grit), rng)
+    gains = np.zeros(6 * bars)
+    for order, gain in ((0.5, 0.4), (1.0, 1.0), (1.5, 0.25), (2.0, 0.7), (3.0, 0.4), (4.0, 0.3), (5.0, 0.15)):
+        at = round(order * bars) - 1
+        gains[at - 2 : at + 3] += gain * np.array([0.1, 0.35, 0.9, 0.35, 0.1]) * rng.uniform(0.5, 1.0, 5)
+    whine = turned(turns, gains, rng) * pace**1.5 * (0.75 + 0.5 * load) * (1 + 0.3 * grit)
+    iron = np.array([1.0, 0.5, 0.35, 0.35, 0.2, 0.2, 0.1, 0.1, 0.05, 0.05])  # pulled twice in a mains period
+    buzz = turned(turns_of(np.full(n, 100.0), rng), iron * rng.uniform(0.6, 1.0, iron.size), rng)
+    driven = np.clip(4 * pace, 0, 1) * (0.5 + 0.7 * load) + 0.08
+    ball = shaped(n, rng, [(60, -14), (140, -2), (320, 0), (1000, -5), (2500, -14), (9000, -40)])
+    rumble = ball * pace * (1 + 0.35 * np.sin(2 * np.pi * turns) + 0.3 * grit)
+    total = params["whine"] * whine + params["buzz"] * buzz * driven + params["rumble"] * rumble
+    return np.asarray(total, dtype=np.float64)
+
+
 def _washing(params: Params, n: int, rng: Rng) -> FloatArray:
-    """Wet laundry is lifted by the drum's ribs and flops down; water sloshes; the motor hums and rests."""
-    pace, switched = _drum(params, n, rng)
+    """Wet laundry is lifted and flops down once a turn; water gurgles; a motor whines and rests."""
+    pace, switched = drum_speed(params, n, rng)
     turns = turns_of(params["drum_hz"] * pace, rng)
-    falls = crossings(3.0 * turns)  # three ribs; what each lifts falls when it will
-    falls = falls + rng.normal(0, 0.09 * SAMPLE_RATE, falls.size)
-    kinds = [_flop(rng) for _ in range(5)]
-    flops = cloud(n, rng, falls, rng.gamma(1.6, 0.5, falls.size), kinds)
-    lift = 0.5 + 0.5 * np.sin(2 * np.pi * turns + 0.8 * walk(n, rng, 1.3))
-    wet = shaped(n, rng, [(100, -10), (250, -1), (600, 0), (1400, -6), (3500, -18), (10_000, -40)])
-    slosh = wet * (0.25 + lift * (0.4 + walk(n, rng, 9.0, 0, 1)) ** 2) * (0.25 + 0.75 * pace)
-    start = np.clip(4 * pace, 0, 1)  # an induction motor is at its speed at once
-    gains = np.array([0.25, 1.0, 0.12, 0.7, 0.1, 0.5, 0.05, 0.4, 0.05, 0.2, 0.05, 0.2, 0.0, 0.1])
-    hum = turned(turns_of(np.full(n, 50.0), rng), gains * rng.uniform(0.4, 1.0, gains.size), rng)
-    pulley = turns_of(params["belt_hz"] * pace * (1 + 0.02 * walk(n, rng, 3.0)), rng)
-    case = modes(samples(0.05), *body(rng, 170, 3500, 26, 0.04, 0.4, -4.0), rng)
-    growl = _meshing(pulley, 24, rng, case) * pace * (0.8 + 0.4 * lift + 0.15 * walk(n, rng, 25.0))
-    running = params["hum"] * hum * (0.1 + start) + params["growl"] * growl
-    each = rng.poisson(params["buttons"], falls.size)  # buttons and zips that knock on the drum at each fall
+    ribs = crossings(3.0 * turns)  # the heap falls off one of the three ribs, single pieces off the others
+    heap = np.where(np.arange(ribs.size) % 3 == 0, rng.uniform(0.8, 1.3, ribs.size), 0.0)
+    weight = heap + (heap == 0) * rng.gamma(0.9, 0.35, ribs.size)
+    falls = ribs + rng.normal(0, 0.05 * SAMPLE_RATE, ribs.size)
+    cabinet = modes(samples(0.14), *body(rng, 70, 1500, 40, 0.12, 0.4, -4.0), rng)
+    kinds = [_flop(rng, cabinet / np.abs(cabinet).max()) for _ in range(5)]
+    flops = cloud(n, rng, falls, weight, kinds)
+    splash = convolved(impulses(n, falls + 0.05 * SAMPLE_RATE, weight), decay(samples(0.9), 1.1, 0.08))
+    lift = 0.5 + 0.5 * np.sin(2 * np.pi * turns)
+    stirred = (0.12 + 0.5 * lift * pace + splash) * (0.35 + 0.9 * walk(n, rng, 11.0, 0, 1) ** 2)
+    wet = shaped(n, rng, [(150, -14), (350, -2), (900, 0), (1800, -6), (4000, -18), (12_000, -42)])
+    gurgle = bubbles(n, rng, params["bubbles"], 0.0012, 0.006, 0.08)
+    slosh = (wet + 0.8 * gurgle) * stirred
+    each = rng.poisson(params["buttons"] * weight)  # buttons and zips that knock on the drum at each fall
     knocks = np.repeat(falls, each) + rng.gamma(1.5, 0.06, int(each.sum())) * SAMPLE_RATE
-    zips = [modes(samples(0.06), *body(rng, 400, 6000, 10, 0.05, 0.4), rng) for _ in range(5)]
-    clicks = cloud(n, rng, knocks, rng.gamma(1.0, 0.25, knocks.size), zips)
+    zips = [unit(modes(samples(0.08), *body(rng, 500, 5500, 10, 0.06, 0.4), rng)) for _ in range(5)]
+    clicks = cloud(n, rng, knocks, rng.gamma(1.0, 0.2, knocks.size), zips)
     relay = modes(samples(0.06), *body(rng, 300, 5000, 16, 0.04, 0.5, -1.0), rng)
     clicks += cloud(n, rng, switched, rng.uniform(0.6, 1.0, switched.size), [unit(relay)])
-    return texture(0.6 * unit(flops) + params["slosh"] * slosh + running + clicks)
+    inside = params["flop"] * unit(flops) + params["slosh"] * slosh + 0.5 * clicks
+    heard = filtered(inside, _DOOR)
+    return texture(reverberated(heard + _motor(params, pace, lift, rng), rng, 0.4, 0.35, 4500.0))
 
 
 # --- printer ------------------------------------------------------------------------------------
@@ -277,16 +301,21 @@ MODELS = (
         "machine.washing",
         "washing_machine",
         "texture",
-        "Drum of 42–54 rpm that reverses: laundry lifted by three ribs flops down, water sloshes, a hum.",
+        "Drum of 42–54 rpm that reverses: laundry flops down each turn, bubbles gurgle, a commutator whines.",
         drawn(
             drum_hz=(0.7, 0.9),
             run=(4, 8),
             rest=(0.8, 1.8),
-            hum=(0.3, 0.6),
-            growl=(0.15, 0.35),
-            belt_hz=(7, 11),
-            slosh=(0.25, 0.45),
-            buttons=(0.5, 3.5),
+            soft=(0.8, 1.4),
+            motor_hz=(8.5, 12),
+            bars=(23.6, 36.4),
+            whine=(0.12, 0.24),
+            buzz=(0.3, 0.45),
+            rumble=(0.08, 0.18),
+            flop=(0.6, 1.0),
+            slosh=(0.35, 0.6),
+            bubbles=(150, 300),
+            buttons=(0.3, 2.0),
         ),
         _washing,
     ),

@@ -1,4 +1,4 @@
-"""Instruments: strings plucked and bowed, air columns blown."""
+"""Instruments: strings plucked, air columns blown."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from ssv2a.soundbank.dsp import (
     resonated,
     reverberated,
     samples,
-    shaped,
     unit,
     voice,
     walk,
@@ -95,35 +94,6 @@ def _sustained(
     return reverberated(total, rng, 1.2, 0.25, 4000.0)
 
 
-def _violin(params: Params, n: int, rng: Rng) -> FloatArray:
-    """Bowed string: Helmholtz motion through a body of many narrow modes, which vibrato sweeps across.
-
-    Each harmonic swells and fades as it passes the modes: that is what tells a violin from a sawtooth. Bows
-    change between notes, each begins with a scratch, and the bow's noise goes on throughout.
-    """
-    low = [(275.0, 18.0, 0.8), (455.0, 22.0, 1.0), (545.0, 26.0, 1.0)]
-    places = np.cumsum(rng.uniform(70, 190, 34)) + 640
-    hill = np.exp(-(((places - 2500) / 900) ** 2)) + 0.35
-    body = [
-        (f, f / rng.uniform(18, 35), g * rng.uniform(0.3, 1.2)) for f, g in zip(places, hill, strict=True)
-    ]
-    notes = round(params["notes"])
-    total = np.zeros(samples(notes * params["beat"] + 0.9))
-    for index, pitch in enumerate(_melody(params, rng, notes)):
-        size = samples(params["beat"] * rng.uniform(1.0, 1.06))
-        depth = curve(size, [(0, 0), (0.25, 0.4), (0.5, 1), (1, 1)])
-        swing = np.sin(phase(params["vibrato_hz"] * (1 + 0.08 * walk(size, rng, 2.0)))) * depth
-        f0 = pitch * (1 + 0.009 * swing) * (1 + 0.0012 * walk(size, rng, 25.0))
-        tone = unit(voice(f0, [*low, *body], 5.0, 11_000.0))
-        bow = unit(shaped(size, rng, [(200, -12), (700, -2), (2500, 0), (6000, -8), (14_000, -26)]))
-        scratch = curve(size, [(0, 1.0), (0.05, 0.5), (0.12, 0.1), (1, 0.07)])
-        stroke = curve(size, [(0, 0), (0.06, 0.55), (0.2, 0.95), (0.7, 1.0), (0.94, 0.8), (1, 0)])
-        pressure = stroke * (1 + 0.12 * walk(size, rng, 3.0))
-        sound = np.asarray((tone + params["bow"] * scratch * bow) * pressure, float)
-        place(total, sound, samples(index * params["beat"]))
-    return event(reverberated(total, rng, 1.2, 0.22, 5000.0), n, 0.01, 0.2)
-
-
 def _flute(params: Params, n: int, rng: Rng) -> FloatArray:
     """Air jet on an open tube: few harmonics, breath noise around the tone."""
     return event(
@@ -175,16 +145,6 @@ MODELS = (
         drawn(e2=(82, 110), chords=(1.6, 5.4), beat=(0.5, 1.0), strum=(0.01, 0.03), bright=(0.12, 0.4)),
         _guitar,
         (0.0, 0.5),
-    ),
-    SoundModel(
-        "music.violin",
-        "violin",
-        "event",
-        "Helmholtz motion through air mode, narrow body modes and bridge hill, which vibrato sweeps "
-        "across (Fletcher & Rossing 1998).",
-        drawn(tonic=(280, 560), notes=(3, 7), beat=(0.45, 1.1), vibrato_hz=(5, 6.5), bow=(0.25, 0.6)),
-        _violin,
-        (0.2, 1.0),
     ),
     SoundModel(
         "music.flute",

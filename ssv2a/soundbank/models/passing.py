@@ -139,24 +139,36 @@ def _hub(rng: Rng) -> Signal:
     return ring
 
 
+def _clack(rng: Rng, deck: tuple[Signal, Signal, Signal]) -> Signal:
+    """An axle's two wheels drop over a joint, a few milliseconds apart: deck and loose truck are struck."""
+    size = samples(0.16)
+    total = np.zeros(size)
+    for at in (0.0, rng.uniform(0.001, 0.006)):
+        wood = modes(samples(0.11), *deck, rng)
+        truck = modes(samples(0.05), *body(rng, 1400, 6000, 14, 0.03, 0.4, -3.0), rng)
+        hit = band(samples(0.02), rng, 500, 4500, 6.0) * decay(samples(0.02), 0.018, 0.0005)
+        struck = unit(wood)
+        for again in rng.uniform(0.004, 0.05, 3):  # its loose parts rattle after
+            place(struck, unit(truck), samples(again), rng.uniform(0.05, 0.25))
+        place(struck, unit(hit), 0, 0.4)
+        place(total, struck, samples(at), rng.uniform(0.6, 1.0))
+    return total
+
+
 def _rolling(params: Params, n: int, rng: Rng) -> FloatArray:
-    """Hard small wheels on pavement: rough rolling, a deck's resonances, loud clacks at the slabs' joints."""
-    grit = shaped(n, rng, [(60, -6), (150, 0), (500, -2), (1500, -4), (4000, -14), (12_000, -36)])
-    rough = (1 + 0.35 * walk(n, rng, 25.0)) * (0.6 + 0.4 * walk(n, rng, 0.7))
-    deck = resonated(grit, [(float(f), 0.06 * float(f), 1.0) for f in rng.uniform(150, 1200, 8)])
-    size = samples(0.12)
-    clacks = []
-    for _ in range(3):
-        wood = modes(
-            size, rng.uniform(120, 1600, 10), rng.uniform(0.03, 0.1, 10), rng.uniform(0.3, 1, 10), rng
-        )
-        clacks.append(unit(wood + 0.6 * band(size, rng, 300, 3000, 6.0) * decay(size, 0.04, 0.001)))
-    first = np.arange(0, n / SAMPLE_RATE, params["slab"] / params["speed"])
-    first = first + rng.normal(0, 0.02, first.size)
-    times = np.concatenate([first, first + 0.42 / params["speed"]]) * SAMPLE_RATE
-    joints = cloud(n, rng, times, rng.uniform(0.3, 1.0, times.size), clacks)
+    """Hard small wheels on asphalt: a rough roar shakes the deck, axle after axle clacks at joints."""
+    speed = params["speed"] * (1 + 0.08 * walk(n, rng, 0.5))
+    grit = shaped(n, rng, [(60, -18), (160, -6), (450, 0), (1300, -1), (3500, -10), (12_000, -34)])
+    rough = (1 + 0.35 * walk(n, rng, 25.0)) * (0.8 + 0.25 * walk(n, rng, 0.7))
+    hertz, seconds, gains = body(rng, 150, 1500, 12, 0.09, 0.2, 0.0)
+    deck = resonated(grit, [(float(f), 0.08 * float(f), float(g)) for f, g in zip(hertz, gains, strict=True)])
+    clacks = [_clack(rng, (hertz, seconds, gains)) for _ in range(3)]
+    joints = crossings(np.cumsum(speed) / (params["slab"] * SAMPLE_RATE) + rng.uniform())
+    joints = joints + rng.normal(0, 0.02 * SAMPLE_RATE, joints.size)
+    times = np.concatenate([joints, joints + 0.38 / params["speed"] * SAMPLE_RATE])  # the rear axle follows
+    struck = cloud(n, rng, times, rng.uniform(0.4, 1.0, times.size), clacks)
     rolling = np.asarray((grit + params["deck"] * unit(deck)) * rough, dtype=np.float64)
-    return texture(unit(rolling) + params["clack"] * unit(joints))
+    return texture(unit(rolling) + params["clack"] * unit(struck))
 
 
 MODELS = (
@@ -214,8 +226,8 @@ MODELS = (
         "passing.skateboard",
         "skateboard_roll",
         "texture",
-        "Rough rolling contact: noise with the deck's resonances, and impacts at the slabs' joints by speed.",
-        drawn(speed=(2, 4), slab=(1.6, 3.0), clack=(0.5, 1.0), deck=(0.4, 1.2)),
+        "Small hard wheels on rough asphalt shake a hollow deck; both axles clack over each joint, v / slab.",
+        drawn(speed=(2, 4), slab=(1.6, 3.0), clack=(0.8, 1.4), deck=(1.2, 2.4)),
         _rolling,
     ),
 )

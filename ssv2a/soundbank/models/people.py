@@ -17,6 +17,7 @@ from ssv2a.soundbank.dsp import (
     drawn,
     event,
     faded,
+    impulses,
     lowpass,
     modes,
     on_location,
@@ -67,16 +68,45 @@ def _gravel(params: Params, n: int, rng: Rng) -> FloatArray:
     return event(on_location(_gait(params, n, rng, steps, 0.45), rng, params["air"]), n, 0.001, 0.1)
 
 
+def _touches(n: int, rng: Rng, rate: float, seconds: float) -> Signal:
+    """Level [n] around 1 of `rate` soft touches of thread on thread a second, each of some `seconds`."""
+    times = scattered(n, rng, rate)
+    swell = np.hanning(samples(seconds))
+    forces = impulses(n, times, rng.exponential(1.0, times.size))
+    return convolved(forces, swell * (SAMPLE_RATE / rate / swell.sum()))
+
+
+def swings(params: Params, n: int, rng: Rng) -> Signal:
+    """How fast cloth slides over cloth [n], 0..1: one swing of a limb a step, of some short rubs."""
+    speed = params["restless"] * walk(n, rng, 7.0, 0, 1)  # clothes are never quite still
+    for index in range(round(params["strokes"])):
+        at = (index + 0.5 + rng.normal(0, 0.03)) / params["rate"]
+        loud = (1.0 if index % 2 == 0 else params["other"]) * rng.uniform(0.85, 1.0)
+        for follows in range(int(rng.integers(4, 8))):  # the limb's own, then folds, late or early
+            size = samples(params["swing"] / params["rate"] * (rng.uniform(0.2, 0.6) if follows else 1.0))
+            rub = loud * np.sin(np.pi * np.linspace(0, 1, size) ** rng.uniform(0.5, 1.2)) ** 1.3
+            start = at + (follows > 0) * rng.normal(0, 0.25) / params["rate"]
+            begin = max(0, min(samples(max(0.0, start)) - size // 2, n - size))
+            rub *= rng.uniform(0.4, 0.9) if follows else 1.0
+            speed[begin : begin + size] = np.maximum(speed[begin : begin + size], rub[: n - begin])
+    return speed
+
+
 def _cloth(params: Params, n: int, rng: Rng) -> FloatArray:
-    """A sleeve or jacket is moved: threads slide over threads, louder and brighter the faster they go."""
-    size = samples(params["seconds"])
-    speed = 10 ** (-params["range_db"] / 20 * (1 - walk(size, rng, params["moves"], 0, 1)))
-    weave = params["weave"]
-    slow = shaped(size, rng, [(weave / 4, -24), (weave, 0), (3 * weave, 0), (9 * weave, -20), (20_000, -36)])
-    fast = shaped(size, rng, [(weave, -20), (3 * weave, 0), (7 * weave, -2), (20_000, -22)])
-    thread = 1 + params["thread"] * walk(size, rng, 160.0)  # one after another, hardly told apart
-    rub = (slow * speed + params["bright"] * fast * speed**1.6) * thread
-    return event(rub, n, 0.04, 0.12)
+    """Someone moves in clothes: short rubs in the rhythm of the steps, every other one weaker."""
+    size = samples((round(params["strokes"]) + 0.2) / params["rate"])
+    speed = swings(params, size, rng)
+    weave, total = params["weave"], np.zeros(size)
+    for octave in (-1.0, -0.2, 0.6, 1.4):  # cloth touches here and there, each place with its own sound
+        hertz = weave * 2.0**octave
+        patch = shaped(size, rng, [(hertz / 4, -24), (hertz / 1.4, 0), (1.4 * hertz, 0), (4 * hertz, -30)])
+        loud = 10 ** (-(params["range_db"] + 3 * octave) / 20 * (1 - speed))
+        uneven = 10 ** (params["uneven"] / 20 * walk(size, rng, 9.0))
+        thread = 1 + params["thread"] * (_touches(size, rng, params["touches"], 0.012) - 1)
+        total += patch * 10 ** (-params["tilt"] / 20 * octave) * loud * uneven * thread
+    air = shaped(size, rng, [(40, -14), (90, 0), (220, -3), (600, -18), (3000, -50)])  # it flaps
+    worn = unit(total) + params["flap"] * unit(air * speed**3)
+    return event(on_location(worn, rng, 0.003), n, 0.02, 0.1)
 
 
 def _applause(params: Params, n: int, rng: Rng) -> FloatArray:
@@ -139,14 +169,20 @@ MODELS = (
         "people.cloth",
         "cloth_rustle",
         "event",
-        "Dry friction of threads: noise whose level and brightness follow the cloth's speed.",
+        "Limbs swing with the gait; threads touch in patches, louder and brighter the faster they slide.",
         drawn(
-            seconds=(1.0, 2.8),
-            moves=(4, 7),
-            range_db=(26, 36),
-            weave=(800, 1200),
-            bright=(0.0, 0.4),
-            thread=(0.05, 0.2),
+            rate=(1.5, 2.1),
+            strokes=(2.6, 6.4),
+            swing=(0.4, 0.7),
+            other=(0.6, 0.9),
+            restless=(0.1, 0.35),
+            range_db=(24, 34),
+            weave=(1100, 2000),
+            tilt=(1.0, 3.5),
+            uneven=(3, 8),
+            touches=(500, 1000),
+            thread=(0.1, 0.3),
+            flap=(0.0, 0.06),
         ),
         _cloth,
         (0.1, 0.8),

@@ -49,13 +49,13 @@ def note(f0: float, force: float, seconds: float, rng: Rng) -> Signal:
     The strings of a note, a little out of tune, move together at first and give their energy to the bridge;
     what is left moves against each other or along the board and sounds on, three times as long.
     """
-    count = int(min(18, max(3.0, 7500.0 / f0)))
+    count = int(min(30, max(3.0, 9500.0 / f0)))
     k = np.arange(1.0, count + 1)
     hertz = k * f0 * np.sqrt(1 + inharmonicity(f0) * k * k)
     felt = (650 + 1.6 * f0) * 2.0 ** (1.6 * force - 0.5)  # Hz: the harder the blow, the shorter the contact
     gains = np.abs(np.sin(np.pi * k * _STRIKE)) / k**0.3 / (1 + (hertz / felt) ** 2) ** 0.9
     gains *= rng.uniform(0.7, 1.3, count)
-    prompt = 60.0 / (6.0 * (f0 / 261.0) ** 0.6 * (1 + (hertz / 1600.0) ** 1.1))  # seconds to fall by 60 dB
+    prompt = 60.0 / (9.0 * (f0 / 261.0) ** 0.6 * (1 + (hertz / 1600.0) ** 1.1))  # seconds to fall by 60 dB
     apart = 2.0 ** (rng.uniform(0.4, 1.5, count) * rng.choice((-1, 1)) / 1200)
     share = rng.uniform(0.2, 0.45, count)
     both = np.concatenate([hertz, hertz * apart])
@@ -158,7 +158,7 @@ MODELS = (
             waltz=(0, 1),
             notes=(6, 12.4),
             beat=(0.36, 0.62),
-            force=(0.35, 0.8),
+            force=(0.3, 0.75),
             room=(0.12, 0.28),
         ),
         _piano,

@@ -217,34 +217,50 @@ def _clock(params: Params, n: int, rng: Rng) -> FloatArray:
 
 
 def _tube(f0: float, rng: Rng) -> list[Signal]:
-    """A free tube struck here and there, two takes [n]: bar modes, each split in two by uneven walls."""
-    hertz = f0 * np.array([1.0, 2.756, 5.404, 8.933]) * rng.uniform(0.985, 1.015, 4)
-    hertz = np.concatenate([hertz, hertz + rng.uniform(0.5, 4.0, 4)])
-    seconds = np.tile(np.array([6.0, 4.5, 2.6, 1.2]) * (900 / f0) ** 0.4, 2)
+    """A free tube struck here and there, three takes [n]: bar modes, each split in two by uneven walls."""
+    ratio = np.array([1.0, 2.74, 5.3, 8.6, 12.6])
+    hertz = f0 * ratio * rng.uniform(0.985, 1.015, ratio.size)
+    hertz = np.concatenate([hertz, hertz + rng.uniform(0.5, 4.0, ratio.size)])
+    seconds = np.tile(np.array([7.0, 5.0, 3.0, 1.6, 0.8]) * (900 / f0) ** 0.8, 2)
     takes = []
-    for _ in range(2):
-        gains = np.array([0.45, 1.0, 1.0, 0.7]) * rng.uniform(0.5, 1.2, 4)
+    for _ in range(3):
+        gains = np.array([0.4, 1.0, 0.9, 0.6, 0.3]) * rng.uniform(0.3, 1.2, ratio.size)
         ring = modes(samples(3.5), hertz, seconds, np.concatenate([gains, 0.6 * gains]), rng)
-        place(ring, band(samples(0.012), rng, 1500, 6000) * decay(samples(0.012), 0.01, 0.0003), 0, 0.06)
-        takes.append(faded(ring, 0.0008, 0.8))
+        place(ring, band(samples(0.012), rng, 1500, 7000) * decay(samples(0.012), 0.01, 0.0003), 0, 0.1)
+        takes.append(faded(ring, 0.0005, 0.8))
     return takes
 
 
+def clapper_strikes(seconds: float, breeze: float, rng: Rng) -> tuple[Signal, Signal]:
+    """Times in seconds and forces of a clapper's strikes: it swings in gusts, rattles, and comes to rest.
+
+    Args:
+        seconds: how long the wind moves it.
+        breeze: strikes a second while a gust lasts.
+        rng: draws them.
+    """
+    times, forces, at = [0.0], [1.0], 0.0
+    gust, until = 1.0, rng.uniform(0.8, 1.6)
+    while at < seconds:
+        at += 0.02 + rng.gamma(0.6, 1.6 / (breeze * (0.15 + gust)))  # across to another tube
+        times.append(at)
+        forces.append((0.2 + gust) * np.exp(rng.normal(-0.3, 0.65)))
+        gust *= 0.9  # the swing dies
+        if at > until:
+            gust, until = rng.uniform(0.5, 1.1), at + rng.uniform(0.8, 2.0)
+    return np.array(times), np.minimum(np.array(forces), 2.0)
+
+
 def _wind_chime(params: Params, n: int, rng: Rng) -> FloatArray:
-    """Five or six tubes of a pentatonic scale: the clapper swings among them in gusts, and all ring on."""
-    scale = rng.permutation((0, 2, 4, 7, 9, 12))[: round(params["tubes"])]
+    """Five to seven tubes of a pentatonic scale: the clapper swings among them in gusts, and all ring on."""
+    scale = rng.permutation((0, 2, 4, 7, 9, 12, 14))[: round(params["tubes"])]
     mistuned = scale + rng.normal(0, 0.3, scale.size)  # semitones: nobody tunes them finely
     takes = [_tube(params["hz"] * 2 ** (step / 12), rng) for step in mistuned]
     total = np.zeros(samples(params["seconds"] + 3.2))
-    for gust in np.arange(0.0, params["seconds"], rng.uniform(0.9, 1.7)):
-        at, tube = gust + rng.uniform(0, 0.3) * (gust > 0), int(rng.integers(len(takes)))
-        for blow in range(int(rng.integers(8, 22))):
-            force = rng.gamma(2.0, 0.3) * np.exp(-blow / 9.0)
-            place(total, takes[tube][int(rng.integers(2))], samples(at), min(force, 1.2))
-            at += rng.gamma(0.8, 0.16) + 0.012  # across to a neighbour, or back to the same
-            tube = (tube + int(rng.choice((-2, -1, 1, 1, 2)))) % len(takes)
-            if at > params["seconds"]:
-                break
+    tube = int(rng.integers(len(takes)))
+    for at, force in zip(*clapper_strikes(params["seconds"], params["breeze"], rng), strict=True):
+        place(total, takes[tube][int(rng.integers(3))], samples(at), float(force))
+        tube = (tube + int(rng.choice((-2, -1, 0, 1, 2, 3)))) % len(takes)  # round the ring they hang in
     return event(on_location(highpass(total, 200.0), rng, params["wind"]), n, 0.001, 1.0)
 
 
@@ -354,7 +370,7 @@ MODELS = (
         "wind_chime",
         "event",
         "Free–free tubes with bar modes 1 : 2.756 : 5.404 (Fletcher & Rossing 1998), struck in gusts.",
-        drawn(seconds=(3.0, 6.0), hz=(700, 1500), tubes=(4.6, 6.4), wind=(0.015, 0.04)),
+        drawn(seconds=(3.5, 6.5), hz=(850, 1700), tubes=(4.6, 7.4), breeze=(6.0, 12.0), wind=(0.002, 0.006)),
         _wind_chime,
         (0.0, 0.8),
     ),

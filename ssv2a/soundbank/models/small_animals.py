@@ -26,7 +26,6 @@ from ssv2a.soundbank.dsp import (
     reverberated,
     samples,
     shaped,
-    stereo,
     texture,
     unit,
     voice,
@@ -36,23 +35,41 @@ from ssv2a.soundbank.model import Params, SoundModel
 from ssv2a.types import SAMPLE_RATE, FloatArray
 
 
+def chirps(n: int, pulse_hz: float, chirp_hz: float, pulses: float, rng: Rng) -> Signal:
+    """Loudness [n] of one cricket, 0 to 1: pulses, one for each closing of the wings, in chirps.
+
+    Args:
+        n: samples.
+        pulse_hz: closings a second.
+        chirp_hz: chirps a second.
+        pulses: closings in a chirp.
+        rng: draws the unevenness of the rhythm.
+    """
+    turn = (chirp_hz / SAMPLE_RATE * np.arange(n) + 0.08 * walk(n, rng, 0.5) + rng.uniform()) % 1.0
+    wing = (pulse_hz / chirp_hz * turn) % 1.0
+    swell = np.minimum(1.0, 0.45 + pulse_hz / chirp_hz / pulses * turn)  # the first is the softest
+    shape = np.where(wing < 0.6, np.sin(np.pi / 0.6 * wing), 0.0)  # the wings open in silence
+    return np.asarray(shape * swell * (turn < np.floor(pulses) * chirp_hz / pulse_hz))
+
+
 def _chorus(params: Params, n: int, rng: Rng) -> FloatArray:
-    """Crickets: the wing's file gives pulses of a pure 3.6–5.4 kHz tone, trilled or 3–5 a chirp."""
-
-    def ear(rng: Rng) -> Signal:
-        total = params["air"] * shaped(n, rng, [(200, -12), (2500, -3), (6000, 0), (9000, -8), (16_000, -26)])
-        t = np.arange(n) / SAMPLE_RATE
-        for index in range(round(params["crickets"])):
-            pulse_hz, chirp_hz = rng.uniform(22, 36), rng.uniform(1.6, 3.2)
-            turn = (chirp_hz * t + 0.08 * walk(n, rng, 0.5) + rng.uniform()) % 1.0
-            pulses = np.sin(np.pi * pulse_hz / chirp_hz * turn) ** 2
-            trills = index % 5 < 4  # tree crickets go on without a pause, field crickets chirp
-            gate = pulses * (trills or turn < rng.uniform(3, 5) * chirp_hz / pulse_hz)
-            tone = np.sin(phase(np.full(n, rng.uniform(3600, 5400))) - 0.3 * pulses)
-            total += rng.uniform(0.3, 1.0) * gate * tone
-        return np.asarray(total)
-
-    return texture(stereo(ear, rng, 0.8))
+    """Crickets: tree crickets trill without a pause, field crickets chirp; far off they melt into a band."""
+    far = [(1500, -50), (3000, -16), (3900, 0), (5200, 0), (7000, -16), (16_000, -50)]
+    air = [(100, 0), (400, -6), (2500, -12), (6000, -16), (16_000, -34)]
+    ears = np.stack(
+        [params["far"] * shaped(n, rng, far) + params["air"] * shaped(n, rng, air) for _ in range(2)]
+    )
+    t = 2 * np.pi / SAMPLE_RATE * np.arange(n)
+    for index in range(round(params["crickets"])):
+        pulse_hz, hertz, pan = rng.uniform(22, 36), rng.uniform(3600, 5400), rng.uniform(0.1, 0.9)
+        if index % 4 == 1:
+            loud = chirps(n, pulse_hz, rng.uniform(1.8, 3.4), rng.uniform(3, 5.9), rng)
+        else:
+            loud = np.square(np.sin(0.5 * pulse_hz * t + 2 * walk(n, rng, 0.7)))
+        call = rng.uniform(0.3, 1.0) * loud * np.sin(hertz * t - 0.3 * loud)
+        ears[0] += (1 - pan) * call
+        ears[1] += pan * call
+    return texture(ears)
 
 
 def _bee(params: Params, n: int, rng: Rng) -> FloatArray:
@@ -127,9 +144,9 @@ MODELS = (
         "small.crickets",
         "insects_night",
         "texture",
-        "Stridulation: the file's teeth drive the wing's harp at 3.6–5.4 kHz, 22–36 pulses a second "
+        "Stridulation: the file's teeth drive the wing's harp at 4–5.2 kHz, 24–36 pulses a second in chirps "
         "(Bennet-Clark 1989).",
-        drawn(crickets=(4, 9), air=(0.03, 0.15)),
+        drawn(crickets=(4.6, 8.4), far=(0.07, 0.2), air=(0.01, 0.04)),
         _chorus,
     ),
     SoundModel(

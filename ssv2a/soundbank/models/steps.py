@@ -17,6 +17,7 @@ from ssv2a.soundbank.dsp import (
     decay,
     drawn,
     event,
+    lowpass,
     modes,
     on_location,
     place,
@@ -56,22 +57,60 @@ def gait(rate: float, steps: int, rng: Rng, uneven: float = 0.02) -> Signal:
     return np.asarray(np.maximum(0.0, times - min(0.0, times[0])), dtype=np.float64)
 
 
-def _footfall(floor: Floor, answer: tuple[Signal, Signal, Signal], params: Params, rng: Rng) -> Signal:
-    """Heel and ball of the foot: two touches of one floor, the body's weight, the sole's scrape."""
+class Foot(NamedTuple):
+    """What answers when one foot comes down: the same floor under both, a shoe each."""
+
+    floor: tuple[Signal, Signal, Signal]  # modes: Hz, 60 dB decays, gains
+    contact: float  # seconds that the heel touches
+    shoe: tuple[Signal, Signal, Signal]  # modes of heel and welt
+    level: float
+    flat: float  # seconds from the heel to the ball of the foot
+
+
+def _strike(foot: Foot, contact: float, shoe: float, rng: Rng) -> Signal:
+    """One touch of heel or ball: another spot of the floor each time, and the shoe that clacks with it."""
+    hertz, seconds, gains = foot.floor
+    size = samples(0.25)
+    ring = modes(size, hertz, seconds, gains * rng.uniform(0.5, 1.3, gains.size), rng)
+    hertz, seconds, gains = foot.shoe
+    clack = modes(
+        size, hertz * rng.uniform(0.98, 1.02), seconds, gains * rng.uniform(0.6, 1.2, gains.size), rng
+    )
+    thump, tap = convolved(ring, blow(contact, rng, 4)), convolved(clack, blow(0.6 * contact, rng, 3))
+    return peaked(thump) + shoe * peaked(tap)
+
+
+def _footfall(foot: Foot, params: Params, rng: Rng) -> Signal:
+    """Heel, then ball of the foot, wider and softer; the body's weight; the sole's scrape."""
     total = np.zeros(samples(0.5))
-    hertz, seconds, gains = answer
-    flat = params["roll"] * rng.uniform(0.85, 1.15)
-    for at, level, contact in ((0.0, 1.0, params["soft"]), (flat, params["toe"], 2.2 * params["soft"])):
-        here = gains * rng.uniform(0.5, 1.3, gains.size)  # another spot of the floor
-        ring = modes(samples(0.25), hertz, seconds, here, rng)
-        force = blow(floor.contact * contact, rng, 4)
-        place(total, convolved(ring, force), samples(_LEAD + at), level * rng.uniform(0.8, 1.2))
-    peak = float(np.abs(total).max())
+    contact, flat = foot.contact, foot.flat * rng.uniform(0.93, 1.07)
+    heel = _strike(foot, contact, params["heel"], rng)
+    peak = float(np.abs(heel).max())
+    place(total, heel, samples(_LEAD))
+    ball = _strike(foot, 2.4 * contact, 0.4 * params["heel"], rng)
+    place(total, ball, samples(_LEAD + flat), params["toe"] * peak * rng.uniform(0.7, 1.2))
+    size = samples(0.07)
+    slap = shaped(size, rng, [(100, -12), (300, 0), (1200, -3), (3000, -14), (9000, -36)])
+    place(total, peaked(slap * decay(size, 0.06, 0.004)), samples(_LEAD + flat), 0.4 * params["toe"] * peak)
     size = samples(0.16)
     weight = band(size, rng, 45, 110, 12.0) * decay(size, 0.15, 0.012)
     place(total, peaked(weight), samples(_LEAD), params["weight"] * peak)
-    place(total, _sole(flat, params, rng), 0, params["scuff"] * peak)
+    place(total, _sole(flat, params, rng), 0, params["scuff"] * peak * rng.uniform(0.7, 1.1))
     return total
+
+
+def _reflected(x: Signal, params: Params, rng: Rng) -> Signal:
+    """A room's first echoes (wall, ceiling, far wall: 6 to 45 ms later, duller each time), then its tail."""
+    total, wet = x.copy(), x
+    for late in np.sort(rng.uniform(0.006, 0.045, 5)):
+        wet = lowpass(wet, 5500.0)
+        place(
+            total,
+            wet,
+            samples(float(late)),
+            params["echo"] * float(rng.uniform(0.5, 1.0)) * (0.012 / late) ** 0.5,
+        )
+    return reverberated(total, rng, params["hall"], params["room"], 4500.0)
 
 
 def _sole(flat: float, params: Params, rng: Rng) -> Signal:
@@ -88,11 +127,23 @@ def _hard(params: Params, n: int, rng: Rng) -> FloatArray:
     floor = FLOORS[min(int(params["floor"]), len(FLOORS) - 1)]
     steps = round(params["steps"])
     answer = body(rng, floor.low, floor.high, 90, floor.seconds, floor.damping, floor.tilt)
+    shoe = body(rng, params["shoe"], 4500, 9, 0.022, 0.3, -2.0)
+    feet = [
+        Foot(
+            answer,
+            floor.contact * params["soft"] * rng.uniform(0.9, 1.1),
+            (shoe[0] * rng.uniform(0.96, 1.04), shoe[1], shoe[2]),
+            rng.uniform(0.85, 1.0),
+            params["roll"] * rng.uniform(0.92, 1.08),
+        )
+        for _ in range(2)
+    ]
     total = np.zeros(min(n, samples(steps / params["rate"] + 0.6)))
-    for at in gait(params["rate"], steps, rng):
-        place(total, _footfall(floor, answer, params, rng), samples(at), rng.uniform(0.7, 1.0))
-    place_ = reverberated(total, rng, params["hall"], params["room"], 5000.0)
-    return event(on_location(place_, rng, params["air"]), n, 0.0005, 0.1)
+    for index, at in enumerate(gait(params["rate"], steps, rng)):
+        foot = feet[index % 2]
+        place(total, _footfall(foot, params, rng), samples(at), foot.level * rng.uniform(0.8, 1.0))
+    place_ = _reflected(total, params, rng)
+    return event(on_location(place_, rng, params["air"]), n, 0.0005, 0.2)
 
 
 def _tread(params: Params, rng: Rng) -> Signal:
@@ -126,21 +177,24 @@ MODELS = (
         "people.footsteps_hard",
         "footsteps_hard",
         "event",
-        "Modal floors of stone, boards or tiles, woken by a heel's contact of 1–2 ms and, 0.1 s later, by the"
-        " ball of the foot (Cook, PhOLISE-MESC, 2002; Farnell ch. 36).",
+        "Modal floors and shoes, woken by a heel's contact of 1–2 ms and, 0.1 s later, by the ball of"
+        " the foot (Cook 2002; Turchet 2016); a room's echoes.",
         drawn(
             rate=(1.6, 2.1),
             steps=(3.6, 8.4),
             floor=(0, 3),
-            soft=(0.9, 2.0),
-            roll=(0.1, 0.15),
-            toe=(0.2, 0.5),
-            weight=(0.15, 0.5),
-            scuff=(0.3, 0.6),
+            soft=(1.2, 2.2),
+            shoe=(650, 1400),
+            heel=(0.08, 0.3),
+            roll=(0.09, 0.14),
+            toe=(0.08, 0.28),
+            weight=(0.25, 0.55),
+            scuff=(0.3, 0.7),
             grit=(550, 1100),
-            hall=(0.25, 0.6),
-            room=(0.0, 0.06),
-            air=(0.013, 0.023),
+            echo=(0.01, 0.06),
+            hall=(0.3, 0.7),
+            room=(0.0, 0.04),
+            air=(0.012, 0.022),
         ),
         _hard,
         (0.2, 0.6),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ssv2a.soundbank.breakage import sparse
 from ssv2a.soundbank.dsp import (
     Rng,
     Signal,
@@ -13,7 +14,6 @@ from ssv2a.soundbank.dsp import (
     decay,
     drawn,
     event,
-    filtered,
     modes,
     place,
     resonated,
@@ -133,25 +133,60 @@ def _lapping(params: Params, n: int, rng: Rng) -> FloatArray:
     return texture(total + hull)
 
 
+def plume(n: int, rng: Rng, density: Signal, smallest: float, largest: float) -> Signal:
+    """Air that is dragged under [n]: `density` bubbles a second per sample, most of them deep: steady pitch.
+
+    Radii in metres by a power law of −3/2 (breaking waves: Deane & Stokes 2002).
+    """
+    radii = (rng.uniform(largest**-0.5, smallest**-0.5, 90)) ** -2.0
+    kernels = [bubble(float(r), 0.12 * float(rng.uniform()) ** 3) * float(r / largest) ** 0.5 for r in radii]
+    return sparse(n, rng, density, [k * rng.choice((-1.0, 1.0)) for k in kernels], 2.5)
+
+
+def _drops(n: int, rng: Rng, density: Signal) -> Signal:
+    """Thrown water comes down [n]: each drop a tick of 1–4 ms, here and there with a small bubble."""
+    ticks = []
+    for seconds in np.geomspace(0.001, 0.005, 16):
+        size, low = samples(1.2 * seconds), 3200.0 * (0.002 / seconds) ** 0.5 * rng.uniform(0.7, 1.4)
+        ticks.append(band(size, rng, low, 2.5 * low, 9.0) * decay(size, seconds, 0.0002))
+    plinks = [bubble(float(r), 0.1) for r in rng.uniform(0.0007, 0.0025, 16)]
+    return sparse(n, rng, density, ticks, 2.8) + 0.4 * sparse(n, rng, 0.08 * density, plinks, 2.5)
+
+
 def _splash(params: Params, n: int, rng: Rng) -> FloatArray:
-    """Impact slap, a crown of spray, the closing cavity's low bubble, then drops falling back."""
-    size = samples(params["seconds"])
-    slap = band(size, rng, 250, 4500, 9.0) * decay(size, 0.35 * params["seconds"], 0.004)
-    spray = band(size, rng, 1500, 9000, 9.0) * curve(size, [(0, 0), (0.12, 1), (0.4, 0.4), (1, 0)])
-    drops = bubbles(size, rng, 300, 0.0006, 0.005, 0.15) * curve(
-        size, [(0, 0.1), (0.2, 1), (0.6, 0.5), (1, 0)]
-    )
-    total = slap + 0.4 * spray + 0.7 * drops
-    f = params["cavity"]
-    cavity = modes(
-        samples(0.25),
-        np.array([f, 1.3 * f, 2.1 * f]),
-        np.array([0.2, 0.15, 0.1]),
-        np.array([1.2, 0.7, 0.4]),
-        rng,
-    )
-    place(total, filtered(cavity, [(30, -12), (100, 0), (24_000, 0)]), samples(0.06))
-    return event(total, n, 0.001, 0.2)
+    """A slap, the crown's spray, the cavity that closes into a plume of bubbles, the jet's fall, drops."""
+    long, closing, fallen = params["seconds"], params["closing"], params["fallen"]
+    size = samples(long)
+    t = np.arange(size) / SAMPLE_RATE
+
+    def swell(at: float, rise: float, fall: float) -> Signal:
+        since = np.maximum(t - at, 0)
+        return np.asarray(np.minimum(1, since / rise) * np.exp(-since / fall), dtype=np.float64)
+
+    def ear(rng: Rng) -> Signal:
+        churn = 0.55 + 0.45 * walk(size, rng, 25.0) * walk(size, rng, 70.0)
+        body = shaped(size, rng, [(60, -16), (200, -4), (600, 0), (1500, -3), (4000, -11), (12_000, -30)])
+        spray = shaped(size, rng, [(300, -26), (1200, -8), (3000, 0), (7000, -3), (15_000, -18)])
+        closed, jet = swell(closing, 0.05, 0.16 * long), params["jet"] * swell(fallen, 0.06, 0.12 * long)
+        dragged = (closed + jet - 0.015).clip(0.0)
+        air = plume(size, rng, 2600.0 * dragged, 0.0009, params["largest"]) * (0.2 + dragged)
+        water = body * (0.35 * swell(0.02, 0.04, 0.1) + 0.5 * closed + 0.5 * jet)
+        sheet = spray * (0.6 * swell(0.004, 0.02, 0.1 * long) + 0.25 * closed + 0.3 * jet)
+        falling = swell(0.12, 0.2, 0.22 * long)
+        rain = _drops(size, rng, params["drops"] * falling) * (0.2 + falling)
+        return np.asarray(
+            (water + params["spray"] * sheet) * churn + 0.24 * unit(air) + 0.1 * params["rain"] * unit(rain)
+        )
+
+    slap = shaped(size, rng, [(60, -8), (150, 0), (500, 0), (2000, -7), (6000, -18), (15_000, -36)])
+    total = stereo(ear, rng, 0.4)
+    total += params["slap"] * slap * swell(0.0, 0.003, 0.022)
+    part = params["cavity"] * np.array([1.0, 1.35, 1.7, 2.3]) * rng.uniform(0.9, 1.1, 4)  # it tears in pieces
+    ring = modes(samples(0.25), part, 0.16 * (part / part[0]) ** -0.5, part[0] / part, rng)
+    ring *= np.minimum(1, np.arange(ring.size) / samples(0.006)) * (1 + 0.5 * walk(ring.size, rng, 40.0))
+    for row in total:
+        place(row, unit(ring), samples(closing), 0.3 * params["bloop"])
+    return event(total, n, 0.001, 0.3)
 
 
 MODELS = (
@@ -207,8 +242,20 @@ MODELS = (
         "water.splash",
         "water_splash",
         "event",
-        "Impact slap, cavity closing with a low bubble (Minnaert 1933), drops falling back.",
-        drawn(seconds=(0.6, 1.4), cavity=(120, 320)),
+        "Slap; a cavity closes into bubbles (Minnaert 1933; radii: Deane & Stokes 2002); drops fall back.",
+        drawn(
+            seconds=(1.1, 2.2),
+            slap=(0.6, 1.5),
+            closing=(0.06, 0.14),
+            cavity=(110, 260),
+            bloop=(0.2, 1.0),
+            largest=(0.005, 0.009),
+            jet=(0.2, 0.9),
+            fallen=(0.35, 0.6),
+            spray=(0.5, 1.0),
+            rain=(0.5, 1.2),
+            drops=(120, 350),
+        ),
         _splash,
         (0.4, 2.0),
     ),
