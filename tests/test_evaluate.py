@@ -1,5 +1,6 @@
 import csv
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,12 @@ from typer.testing import CliRunner
 
 from ssv2a.cli import app
 from ssv2a.errors import EvaluationError
+from ssv2a.evaluate.bars import peak_memory
 from ssv2a.evaluate.evaluation import (
+    Evaluation,
     Evaluator,
+    SourceFigures,
+    TakeFigures,
     five_seconds,
     label_match,
     listed,
@@ -23,6 +28,8 @@ from ssv2a.evaluate.evaluation import (
 )
 from ssv2a.evaluate.frechet import Gaussian, Unit, extrapolated_distance, frechet_distance, set_distance
 from ssv2a.evaluate.log_mel import mel_bands
+from ssv2a.evaluate.mel_picture import mel_picture
+from ssv2a.evaluate.report import write_page
 from ssv2a.evaluate.tagger import is_heard
 from ssv2a.evaluate.vggish import Vggish, VggishNetwork
 from ssv2a.soundbank.models import all_models
@@ -32,7 +39,9 @@ RNG = np.random.default_rng(0)
 
 
 def gaussian(mean, covariance):
-    return Gaussian.from_covariance(np.array(mean, float), np.array(covariance, float))
+    """Of a symmetric covariance without negative eigenvalues."""
+    values, vectors = np.linalg.eigh(np.array(covariance, float))
+    return Gaussian(np.array(mean, float), np.sqrt(values.clip(0))[:, None] * vectors.T)
 
 
 # Fréchet distance: closed forms
@@ -184,6 +193,37 @@ def test_a_wrong_take_scores_lower_and_what_cannot_be_read_is_said(folders, tmp_
     page = (out / "evaluation.html").read_text()
     assert "../made/dog.s0.wav" in page
     assert "http" not in page.replace("http-equiv", "")
+
+
+def test_the_page_sorts_a_score_of_nothing_above_none(tmp_path):
+    def take(name, score):
+        return TakeFigures(tmp_path / name, score, (), None, None, score, score)
+
+    takes = (take("none.wav", None), take("naught.wav", 0.0), take("below.wav", -0.5))
+    source = SourceFigures("dog", None, (), takes, None)
+    evaluation = Evaluation((source,), "test", *(None,) * 7)
+    write_page(evaluation, tmp_path / "page.html", lambda _: np.zeros((1, 48_000), np.float32))
+    found = re.findall(r"data-v='([^']+)'", (tmp_path / "page.html").read_text())
+    columns = np.array([float(value) for value in found]).reshape(3, 4)
+    for column in (0, 2, 3):
+        none, naught, below = columns[:, column]
+        assert (naught, below) == (0.0, -0.5)
+        assert none < below
+
+
+def test_the_peak_of_memory_is_told_without_proc_too(monkeypatch):
+    known = peak_memory()
+    monkeypatch.setattr("pathlib.Path.is_file", lambda _: False)
+    assert 0.9 * known < peak_memory() < max(100 * known, 50e9)
+    assert peak_memory() > 50e6
+
+
+def test_silence_is_black_in_pictures_and_the_loudest_is_white():
+    silence = mel_picture(np.zeros((1, 48_000), np.float32), 70)
+    noise = mel_picture(RNG.standard_normal((2, 48_000)).astype(np.float32), 70)
+    assert silence.shape[0] == noise.shape[0] == 64
+    assert silence.max() == 0
+    assert noise.max() == 255
 
 
 def test_the_distance_of_the_sets_grows_with_what_is_wrong(folders):

@@ -5,6 +5,7 @@ import hashlib
 import json
 import subprocess
 import sys
+import weakref
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 import torch
 from footage_clips import clip, photograph, sound
 from parity_rule import rule_made, tiny_config
+from PIL import Image
 from released_bundle import tiny, write_released_bundle
 
 from ssv2a.bundle import Bundle
@@ -125,7 +127,7 @@ def test_stopped_and_resumed_is_as_never_stopped_and_seeds_reproduce(networks, r
         done = finetune(own, sides, rehearsal, tmp_path / name, settings, RunOptions(**how))
         return done, weights(own)
 
-    _, whole = tuned("whole")
+    unbroken, whole = tuned("whole")
     stopped, _ = tuned("parts", seconds_budget=0.0)
     assert [one.outcome.finished for one in stopped] == [False]
     for _ in range(200):
@@ -133,13 +135,17 @@ def test_stopped_and_resumed_is_as_never_stopped_and_seeds_reproduce(networks, r
         if len(done) == 2 and done[-1].outcome.finished:
             break
     assert same(whole, parts)
+    for one, other in zip(unbroken, done, strict=True):
+        steps = [[row["step"] for row in tuned.outcome.history] for tuned in (one, other)]
+        assert steps == [[0, 10, 20, 30]] * 2
+        assert one.outcome.best_step == other.outcome.best_step
     _, other = tuned("other", replace(short, seed=1))
     assert not same(whole, other)
 
 
 def test_what_has_no_source_or_no_sound_is_not_learned_from():
     side, view = views(1, mapped())[0]
-    blind = replace(view, slots=view.slots * 0)
+    blind = replace(view, slots=view.slots * (np.arange(5) == 0)[None, :, None])  # the whole picture alone
     deaf = replace(view, audible=(False,) * len(view.times))
     half = replace(view, audible=(True, *(False,) * (len(view.times) - 1)))
     sides = collect([("train", blind), ("train", deaf), ("train", half), ("val", view)], 0)
@@ -158,6 +164,39 @@ def test_of_too_many_stretches_an_even_draw_is_taken():
     sides = collect(many, 0)
     assert len(sides["train"]) + len(sides["val"]) == MOST_STRETCHES
     assert 0.17 < len(sides["val"]) / MOST_STRETCHES < 0.23
+
+
+def test_no_view_is_held_once_it_is_read():
+    """Hours of footage come one by one; what is kept of them is half as large."""
+    alive, most = [], 0
+
+    def read():
+        nonlocal most
+        for number in range(200):
+            view = replace(sample, slots=sample.slots.copy())
+            alive.append(weakref.ref(view.slots))
+            most = max(most, sum(slots() is not None for slots in alive))
+            yield ("val" if number % 5 == 0 else "train", view)
+            del view
+
+    (_, sample), *_ = views(1, mapped(), frames=1)
+    sides = collect(read(), 0)
+    assert len(sides["train"]) + len(sides["val"]) == 200
+    assert most < 5
+    assert sides["train"].slots[0].dtype == np.float16
+
+
+def test_the_draw_of_stretches_keeps_their_order_and_is_the_same_every_time():
+    (_, view), *_ = views(1, mapped(), frames=1)
+    count = MOST_STRETCHES + 300
+    numbered = [
+        ("val" if number % 5 == 0 else "train", replace(view, clap=np.full_like(view.clap, number)))
+        for number in range(count)
+    ]
+    first, again = (collect(iter(numbered), 7)["train"].wholes[:, 0] for _ in range(2))
+    np.testing.assert_array_equal(first, again)
+    assert (np.diff(first) > 0).all()
+    assert 0.4 < (first < count / 2).mean() < 0.6
 
 
 @pytest.fixture(scope="module")
@@ -224,6 +263,16 @@ def test_the_released_family_is_tuned_too(footage, tmp_path):
 
 def checkpoints(bundle):
     return bundle.path("ssv2a", "networks"), bundle.path("ssv2a", "aggregator")
+
+
+def test_footage_of_a_place_and_of_silent_things_alone_is_none_to_learn_from(tmp_path):
+    """The whole picture is always seen; what mixes is taught by sources beside it."""
+    for name in ("meadow", "coffee"):
+        with Image.open(Path(__file__).parent / "data" / "pictures" / f"{name}.jpg") as picture:
+            clip(tmp_path / f"{name}.mp4", picture.resize((480, 320)), sound("wind", 3), 3)
+    done = command(tmp_path, tmp_path / "out")
+    assert done.returncode == 1
+    assert "in which a source of sound is seen" in done.stderr
 
 
 def test_too_little_footage_says_so(tmp_path):

@@ -3,6 +3,7 @@
 import json
 import shutil
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,26 @@ def test_a_training_that_was_stopped_goes_on_to_the_same_weights(book: SourceBoo
     files = [tmp_path / run / "manifold.safetensors" for run in ("straight", "parts")]
     assert files[0].read_bytes() == files[1].read_bytes()
     assert straight.step == 12
+    metrics = [json.loads((tmp_path / run / "metrics.json").read_text()) for run in ("straight", "parts")]
+    assert [{**row, "seconds": 0} for row in metrics] == [{**metrics[0], "seconds": 0}] * 2
+
+
+def test_a_training_stopped_before_its_first_validation_is_gone_on_with(
+    book: SourceBook, manifold: Path, tmp_path: Path
+) -> None:
+    config, settings = toy_config(), replace(SETTINGS, steps=2, validate_every=2)
+    trainings = {
+        "manifold": partial(train_manifold, config, book),
+        "remixer": partial(train_remixer, config, book, manifold),
+        "aggregator": partial(train_aggregator, config, book),
+    }
+    for name, train in trainings.items():
+        stopped = train(tmp_path / name, settings, RunOptions(seconds_budget=0.0))
+        assert (stopped.step, stopped.history) == (1, ())
+        assert not (tmp_path / name / "metrics.json").exists()  # nothing was measured yet
+        assert train(tmp_path / name, settings, RunOptions(resume=True)).finished
+        assert json.loads((tmp_path / name / "metrics.json").read_text())["step"] == 2
+        assert (tmp_path / name / f"{name}.safetensors").is_file()
 
 
 def test_finished_runs_come_into_a_bundle_with_their_figures(

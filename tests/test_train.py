@@ -1,9 +1,11 @@
 """Training: the loop resumes exactly, the CLAP learns, the data is what the manifest says."""
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,10 +17,12 @@ from torch import nn
 
 from ssv2a.embed.clap import MELS, MiniClap, mel_power
 from ssv2a.errors import TrainingError
+from ssv2a.soundbank.build import usable
 from ssv2a.soundbank.model import SoundModel
 from ssv2a.soundbank.vocabulary import vocabulary
 from ssv2a.train.clap import ClapSettings, ClapTask, augment, contrast, mixing_gains, train_clap
 from ssv2a.train.data import (
+    Recording,
     TrainingSound,
     embed_sounds,
     prepare,
@@ -74,7 +78,39 @@ def test_a_resumed_run_ends_where_an_unbroken_one_does(tmp_path):
     resumed = run(again, tmp_path / "broken", SHORT, RunOptions(resume=True))
     assert resumed.finished
     assert torch.equal(weights(again), weights(whole))
-    assert resumed.history[-1]["error"] == unbroken.history[-1]["error"]
+    assert untimed(resumed.history) == untimed(unbroken.history)
+
+
+def untimed(history):
+    return [{name: figure for name, figure in row.items() if name != "seconds"} for row in history]
+
+
+class Judged(Line):
+    """The smaller the error, the better."""
+
+    def validate(self, network):
+        return {"score": -super().validate(network)["error"]}
+
+
+def test_a_judged_run_stopped_at_every_step_validates_and_ends_as_an_unbroken_one(tmp_path):
+    short, whole = replace(SHORT, steps=24, validate_every=8), Judged()
+    unbroken = run(whole, tmp_path / "whole", short, judge="score", patience=2)
+    options = RunOptions(resume=True, seconds_budget=0.0)
+    for _ in range(short.steps):
+        parts = Judged()
+        outcome = run(parts, tmp_path / "parts", short, options, judge="score", patience=2)
+        if outcome.finished:
+            break
+    assert untimed(outcome.history) == untimed(unbroken.history)
+    assert (outcome.step, outcome.best_step) == (unbroken.step, unbroken.best_step)
+    assert torch.equal(weights(parts), weights(whole))
+
+
+def test_a_run_stopped_before_its_first_validation_can_be_gone_on_with(tmp_path):
+    stopped = run(Line(), tmp_path, SHORT, RunOptions(seconds_budget=0.0))
+    assert stopped.history == ()
+    assert json.loads((tmp_path / HISTORY).read_text()) == []
+    assert (tmp_path / CHECKPOINT).is_file()
 
 
 def test_a_run_learns_and_leaves_its_records(tmp_path):
@@ -203,19 +239,122 @@ def test_a_folder_without_a_manifest_is_refused(tmp_path):
         read_manifest(tmp_path)
 
 
-def test_sounds_are_prepared_once_and_split_by_recording_and_draw(recordings, tmp_path):
+@pytest.mark.parametrize(
+    ("column", "value", "wanted"),
+    [
+        ("seconds", "long", "a length above 0"),
+        ("seconds", "nan", "a length above 0"),
+        ("seconds", "-1", "a length above 0"),
+        ("split", "test", "train or val"),
+        ("split", "", "train or val"),
+        ("class", "spaceship", "a kind of sound"),
+        ("caption", "caf\udce9", "UTF-8"),
+    ],
+)
+def test_a_row_that_is_wrong_is_named_with_its_value_and_what_is_expected(recordings, column, value, wanted):
+    manifest = recordings / "manifest.csv"
+    lines = manifest.read_text().splitlines()
+    cells = lines[2].split(",")
+    cells[COLUMNS.split(",").index(column)] = value
+    lines[2] = ",".join(cells)
+    manifest.write_bytes("\n".join(lines).encode("utf-8", "surrogateescape"))
+    with pytest.raises(TrainingError) as told:
+        read_manifest(recordings)
+    assert f"{manifest}, line 3: " in str(told.value)
+    assert repr(value) in str(told.value)
+    assert wanted in str(told.value)
+
+
+def test_a_row_that_is_cut_off_is_named(recordings):
+    manifest = recordings / "manifest.csv"
+    manifest.write_text(manifest.read_text() + "cat_1,audio/cat_1.ogg,cat_meow\n")
+    with pytest.raises(TrainingError, match=r"line 5: .*caption"):
+        read_manifest(recordings)
+
+
+@pytest.mark.parametrize(
+    ("label", "caption", "sound"),
+    [
+        ("bird_calls", "a crowned bird", "bird_call"),
+        ("bird_calls", "the crowd of gulls", "bird_call"),
+        ("bird_calls", "a crow, far away", "crow_caw"),
+        ("truck_bus", "a busy truck", "truck_engine"),
+        ("truck_bus", "a school bus", "bus_engine"),
+        ("water_splash", "bubbles rise", "bubbles"),
+        ("wood_chop_hammer", "hammering on wood", "hammer"),
+    ],
+)
+def test_a_caption_is_read_by_whole_words(label, caption, sound):
+    assert sound_of(label, caption) == sound
+
+
+def test_a_recording_is_left_out_of_a_bank_by_whole_words(recordings):
+    def heard(caption, origin="pack: a.ogg"):
+        path = recordings / "audio" / "dog_1.ogg"
+        return Recording("a", path, "owl_hoot", caption, 9.0, "train", origin, "MIT", "Maker")
+
+    assert usable([heard("a fowl calls")], frozenset())
+    assert not usable([heard("an owl calls")], frozenset())
+    assert not usable([heard("it calls", "pack: owl_03.ogg")], frozenset())
+
+
+def test_a_recording_that_is_replaced_is_heard_anew(recordings, tmp_path):
+    cache, path = tmp_path / "cache", recordings / "audio" / "dog_1.ogg"
+    first = prepare(read_manifest(recordings), [], cache)
+    samples = 0.1 * np.sin(2 * np.pi * 900 * np.arange(44_100) / 44_100)
+    soundfile.write(path, samples, 44_100, format="OGG", subtype="VORBIS")
+    replaced = prepare(read_manifest(recordings), [], cache)
+    assert not np.array_equal(replaced[0].power, first[0].power)
+    np.testing.assert_array_equal(replaced[1].power, first[1].power)
+    kept = path.stat()
+    path.write_bytes(path.read_bytes()[::-1])  # of the same size, and no sound
+    os.utime(path, ns=(kept.st_atime_ns, kept.st_mtime_ns))
+    np.testing.assert_array_equal(prepare(read_manifest(recordings), [], cache)[0].power, replaced[0].power)
+
+
+def test_a_recording_that_is_not_there_is_named(recordings, tmp_path):
+    (recordings / "audio" / "dog_1.ogg").unlink()
+    with pytest.raises(TrainingError, match=r"dog_1\.ogg.*manifest"):
+        prepare(read_manifest(recordings), [], tmp_path / "cache")
+
+
+def test_a_cache_holds_whole_files_also_where_the_disk_gives_out(recordings, tmp_path, monkeypatch):
+    write = Path.write_bytes
+
+    def full(path, content):
+        write(path, content[:50])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.write_bytes", full)
+    with pytest.raises(OSError, match="No space"):
+        prepare(read_manifest(recordings), [], tmp_path / "cache")
+    assert not list((tmp_path / "cache").iterdir())
+
+
+def test_sounds_are_prepared_once_and_split_by_recording_and_draw(recordings, tmp_path, monkeypatch):
     cache, whistle = tmp_path / "cache", model("test.whistle", "whistle", 2000)
     first = prepare(read_manifest(recordings), [whistle], cache, draws=10)
     assert [sound.id for sound in first[:2]] == ["dog_1", "wolf_1"]
     assert first[0].captions == ("a dog barks", *vocabulary()["dog_bark"].captions)
     assert [sound.split for sound in first[2:]].count("val") == 2
-    for path in recordings.glob("audio/*.ogg"):
-        path.unlink()
-    again = prepare(read_manifest(recordings), [whistle], cache, draws=10)
+    with monkeypatch.context() as deaf:
+        deaf.setattr("ssv2a.train.data.mel_power", None)
+        again = prepare(read_manifest(recordings), [whistle], cache, draws=10)
     for one, other in zip(first, again, strict=True):
         np.testing.assert_array_equal(one.power, other.power)
     changed = prepare(read_manifest(recordings), [model("test.whistle", "whistle", 300)], cache, draws=10)
     assert not np.array_equal(changed[-1].power, again[-1].power)
+
+
+def test_a_model_whose_pauses_change_is_rendered_anew(tmp_path):
+    knock = replace(
+        model("test.knock", "knock", 500, "event"),
+        render=lambda params, n, rng: beep(500)(params, min(n, 9_600), rng),
+        pause_seconds=(0.1, 0.2),
+    )
+    first = prepare([], [knock], tmp_path, draws=1)
+    slower = prepare([], [replace(knock, pause_seconds=(1.0, 1.5))], tmp_path, draws=1)
+    assert not np.array_equal(first[0].power, slower[0].power)
 
 
 def test_draws_of_a_model_differ_and_repeat():

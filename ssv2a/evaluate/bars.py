@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import resource
+import sys
 import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -195,10 +197,15 @@ def clean_bars(heard: Sequence[Heard]) -> list[Bar]:
     ]
 
 
-def loop_bar(bank: Bank) -> Bar:
-    """A minute of one recorded texture of each sound: how much it resembles itself one recording later."""
+def loop_bar(bank: Bank) -> Bar | None:
+    """A minute of one recorded texture of each sound: how much it resembles itself one recording later.
+
+    None where the bank has no recorded texture.
+    """
     textures = [entry for entry in bank.entries if entry.file is not None and entry.kind == "texture"]
     entries = list({entry.sound: entry for entry in reversed(textures)}.values())[:_MOST_TEXTURES]
+    if not entries:
+        return None
     likeness = [_loop(bank.audio(entry)) for entry in entries]
     return Bar(
         "a minute of a recording: likeness to itself a loop later", max(likeness), "", 0.15, at_most=True
@@ -233,10 +240,15 @@ def size_bar(bundle: Path) -> Bar:
 
 
 def peak_memory() -> int:
-    """Bytes that this process held in memory at the most (Linux; 0 elsewhere)."""
+    """Bytes that this process held in memory at the most.
+
+    Without /proc the figure is `getrusage`'s, in which what the process that started this one had reached may
+    be counted too.
+    """
     status = Path("/proc/self/status")
     if not status.is_file():
-        return 0
+        unit = 1 if sys.platform == "darwin" else 1024  # bytes
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
     rows = dict(line.split(":", 1) for line in status.read_text(encoding="ascii").splitlines() if ":" in line)
     return int(rows["VmHWM"].split()[0]) * 1024
 

@@ -57,12 +57,6 @@ class Gaussian:
         factor = np.linalg.qr(centred, mode="r") if len(rows) > rows.shape[1] else centred
         return cls(rows.mean(axis=0), factor / np.sqrt(len(rows) - 1))
 
-    @classmethod
-    def from_covariance(cls, mean: Doubles, covariance: Doubles) -> Gaussian:
-        """A Gaussian of mean [d] and a symmetric covariance [d, d] without negative eigenvalues."""
-        values, vectors = np.linalg.eigh(np.asarray(covariance, np.float64))
-        return cls(np.asarray(mean, np.float64), np.sqrt(values.clip(0))[:, None] * vectors.T)
-
 
 def frechet_distance(first: Gaussian, second: Gaussian) -> float:
     """The (squared) Fréchet distance of two Gaussians, 0 or more."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import html
-import io
 import json
 import os
 from collections.abc import Callable, Iterable, Sequence
@@ -14,14 +13,13 @@ from string import Template
 from urllib.parse import quote
 
 import numpy as np
-from PIL import Image
 
-from ssv2a.embed.clap import mel_power
 from ssv2a.evaluate.evaluation import Evaluation, SourceFigures, TakeFigures
-from ssv2a.types import ByteArray, FloatArray
+from ssv2a.evaluate.mel_picture import mel_picture, small_png
+from ssv2a.types import FloatArray
 
-_WIDTH, _HEIGHT = 240, 64  # pixels of a small spectrogram
-_RANGE_DB = 70.0
+_RANGE_DB = 70.0  # of the spectrograms, from black to white
+_NONE = -1000  # below every score
 _PAGE = Path(__file__).with_name("page.html")
 
 
@@ -119,39 +117,26 @@ def _row(source: SourceFigures, take: TakeFigures, base: Path, read: Callable[[P
         else ""
     )
     heard = "" if take.heard is None else "yes" if take.heard else "no"
-    score, f1 = take.clap_score, None if take.match is None else take.match.f1
     return (
         f"<tr><td>{html.escape(source.name)}<div class='dim'>{html.escape(take.path.name)}</div></td>"
         f"<td>{_player(take.path, base, read)}</td>"
         f"<td>{_player(source.reference, base, read) if source.reference else ''}</td>"
-        f"<td class='n' data-v='{-2 if score is None else score}'>{_shown(score)}</td>"
-        f"<td class='n' data-v='{-1 if f1 is None else f1}'>{_shown(f1)}</td>"
-        f"<td class='n' data-v='{take.picture_score or -100}'>{_shown(take.picture_score)}</td>"
-        f"<td class='n' data-v='{take.caption_score or -2}'>{_shown(take.caption_score)}</td><td>{heard}</td>"
+        f"{_score(take.clap_score)}{_score(None if take.match is None else take.match.f1)}"
+        f"{_score(take.picture_score)}{_score(take.caption_score)}<td>{heard}</td>"
         f"<td>{labels}{asked}</td></tr>"
     )
 
 
+def _score(value: float | None) -> str:
+    """A cell by which rows can be sorted: none comes below all."""
+    return f"<td class='n' data-v='{_NONE if value is None else value}'>{_shown(value)}</td>"
+
+
 def _player(path: Path, base: Path, read: Callable[[Path], FloatArray]) -> str:
     where = quote(os.path.relpath(path, base).replace(os.sep, "/"))
-    picture = base64.b64encode(spectrogram(read(path))).decode()
+    picture = base64.b64encode(small_png(mel_picture(read(path), _RANGE_DB))).decode()
     player = f'<audio controls preload="none" src="{where}"></audio>'
     return f'<img alt="" src="data:image/png;base64,{picture}">{player}'
-
-
-def spectrogram(waveform: FloatArray) -> bytes:
-    """A small picture (PNG) of a sound: mel bands upwards, time to the right, 70 dB from black to white."""
-    power = 10 * np.log10(mel_power(waveform) + 1e-12)
-    shade = np.clip((power - power.max()) / _RANGE_DB + 1, 0, 1)[::-1]
-    return grey_png((255 * shade).astype(np.uint8))
-
-
-def grey_png(shade: ByteArray) -> bytes:
-    """Any grey picture [height, width] as the small PNG of a spectrogram."""
-    grey = Image.fromarray(shade).resize((_WIDTH, _HEIGHT), Image.Resampling.BILINEAR)
-    kept = io.BytesIO()
-    grey.quantize(32).save(kept, "PNG", optimize=True)
-    return kept.getvalue()
 
 
 def _histogram(evaluation: Evaluation) -> str:

@@ -12,7 +12,7 @@ from ssv2a.errors import InputError
 from ssv2a.types import Split
 
 VAL_SHARE = 0.2  # of the files, held out
-_ENDS = 1 << 20  # bytes of a file's beginning and end that tell it from others
+_ENDS = 1 << 20  # bytes of a file's beginning and end that tell it from most others
 
 
 def clip_files(folder: Path, leave_out: Path | None = None) -> list[Path]:
@@ -49,7 +49,11 @@ def _same(one: Path, other: Path) -> bool:
 
 
 def digest(path: Path) -> str:
-    """What tells a file from others, whatever its name: of its size, its first and its last megabyte."""
+    """What tells a file from most others, whatever its name: of its size, its first and its last megabyte.
+
+    An archive of films is not read from end to end before each build. Where two files are alike in this,
+    their whole contents decide, see `whole_digest`.
+    """
     with path.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(0)
@@ -59,10 +63,17 @@ def digest(path: Path) -> str:
     return hashlib.blake2b(size.to_bytes(8, "little") + ends, digest_size=12).hexdigest()
 
 
-def split_files(digests: Iterable[str], seed: int) -> dict[str, Split]:
-    """Hold out a fifth of the files by what is in them: more files never move one to the other side.
+def whole_digest(path: Path) -> str:
+    """What tells a file from all others, whatever its name: of all that is in it."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=12)).hexdigest()
 
-    Of two files or more, at least one is on either side.
+
+def split_files(digests: Iterable[str], seed: int) -> dict[str, Split]:
+    """Hold out a fifth of the files by what is in them, whatever other files there are.
+
+    Of two files or more, at least one is on either side: of a few, chance may leave one side empty, and the
+    nearest file is put there. It alone may go back to the other side when more files come.
     """
     draws = {
         one: int.from_bytes(hashlib.blake2b(f"{seed}:{one}".encode(), digest_size=8).digest(), "big") / 2**64

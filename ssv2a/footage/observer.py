@@ -17,8 +17,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ssv2a.embed.clap import mel_power
 from ssv2a.errors import InputError
+from ssv2a.evaluate.mel_picture import mel_picture
 from ssv2a.footage.clips import PART, Picture, Segment, Thing, View
 from ssv2a.footage.sound_check import OVERDRIVEN, QUIETEST, decibels, sound_facts
 from ssv2a.media import audio, ffmpeg
@@ -113,7 +113,7 @@ class Observer:
         if facts.loudest_db >= QUIETEST and facts.clipped < OVERDRIVEN:
             frames = reader.read(frame_times(timeline, start, seconds, self._frames))
             view = self._view(frames, sound, start)
-        return Segment(number, start, seconds, facts, _mel_picture(sound), view)
+        return Segment(number, start, seconds, facts, mel_picture(sound, _SHOWN_DB), view)
 
     def _view(self, frames: Frames, sound: FloatArray, start: Fraction) -> View:
         """Look at the frames of a segment and listen to its sound."""
@@ -260,10 +260,3 @@ def _jpeg(image: ByteArray) -> bytes:
     file = io.BytesIO()
     Image.fromarray(image).save(file, "JPEG", quality=_JPEG_QUALITY)
     return file.getvalue()
-
-
-def _mel_picture(sound: FloatArray) -> ByteArray:
-    """The spectrogram of a sound [64, n]: 255 is its loudest, 0 lies 80 dB below."""
-    power = np.log10(mel_power(sound) + 1e-12) * 10
-    shown = np.clip((power - power.max()) / _SHOWN_DB + 1, 0, 1) if power.max() > -119 else power * 0
-    return np.asarray(shown * 255, np.uint8)

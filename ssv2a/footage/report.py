@@ -17,7 +17,7 @@ from urllib.parse import quote
 import numpy as np
 from PIL import Image
 
-from ssv2a.evaluate.report import grey_png
+from ssv2a.evaluate.mel_picture import small_png
 from ssv2a.footage.clips import Segment, Shelf
 from ssv2a.footage.dataset import Dataset, Stretch
 from ssv2a.footage.files import write_whole
@@ -158,7 +158,7 @@ def _where(stretch: Stretch) -> str:
 def _spectrogram(segment: Segment | None) -> str:
     if segment is None:
         return ""
-    return _image(grey_png(segment.mel[::-1]), "png")
+    return _image(small_png(segment.mel), "png")
 
 
 def _inline(jpeg: bytes) -> str:

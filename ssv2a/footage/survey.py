@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from loguru import logger
 
 from ssv2a.errors import MediaError
 from ssv2a.footage.clips import Clip, Shelf
-from ssv2a.footage.files import clip_files, digest
+from ssv2a.footage.files import clip_files, digest, whole_digest
 from ssv2a.footage.observer import NoSound, Observer
 from ssv2a.footage.verdicts import Verdict
 
@@ -35,7 +36,7 @@ class Folder:
     """The clips of a folder."""
 
     path: Path
-    clips: dict[str, Path]  # by what is in them, see `digest`, in the order of their paths
+    clips: dict[str, Path]  # by a digest of what is in them, in the order of their paths
     passed: tuple[Passed, ...]  # copies, and files that cannot be opened
 
 
@@ -50,7 +51,10 @@ def list_clips(folder: Path, leave_out: Path) -> Folder:
     for path in clip_files(folder, leave_out):
         name = path.relative_to(folder).as_posix()
         try:
-            first = clips.setdefault(digest(path), path)
+            mark = digest(path)
+            if mark in clips and not filecmp.cmp(clips[mark], path, shallow=False):
+                mark = whole_digest(path)
+            first = clips.setdefault(mark, path)
         except OSError as error:
             passed.append(_unread(name, error))
             continue

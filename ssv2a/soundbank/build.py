@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from ssv2a.embed.clap import CLAP_DIM, MiniClap
 from ssv2a.soundbank.bank import Entry, read_audio, write_bank
 from ssv2a.soundbank.model import SoundModel
 from ssv2a.soundbank.vocabulary import vocabulary
-from ssv2a.train.data import Recording, render_draw
+from ssv2a.train.data import Recording, has_words, render_draw
 from ssv2a.types import FloatArray, Kind
 
 FREE = frozenset({"CC0-1.0", "MIT"})
@@ -29,7 +30,8 @@ _SHORTEST_TEXTURE = 2.5  # seconds of a recording that can be played without end
 _SCENE = 8.0  # seconds; a recording of events this long has a rhythm of its own and goes on like a texture
 _EVENT_BYTES, _TEXTURE_BYTES = 220_000, 480_000  # of one sound in the community bank
 
-# Left out though clear, for what is heard is not the sound: sound | words of caption or origin | what is.
+# Left out though clear, for what is heard is not the sound: sound | whole words of caption or origin | what
+# is.
 _LEFT_OUT = """
 horse_neigh | snorts and blows | breath, no neigh
 horse_hooves | soft ground | muffled thuds
@@ -61,9 +63,11 @@ airplane_jet | fighter jets | a train
 footsteps_soft | a footstep | single steps, no walk when set in a row
 footsteps_soft | single footstep | the same
 footsteps_gravel | footstep | single steps, no walk when set in a row
+footsteps_gravel | footsteps | the same
 digging | digging | crackles
 digging | splat | a grunt
 leaves_rustle | bush | splashes
+leaves_rustle | bushes | splashes
 leaves_rustle | crops | frying
 leaves_rustle | stalks | rain
 leaves_rustle | dry leaves | splashes
@@ -71,6 +75,7 @@ machinery | cash register | a bicycle bell
 machinery | windmill | a helicopter
 metal_hit | piece of metal | knocks
 metal_hit | metal bins | a motor
+metal_hit | dug_metal | knocks
 steam_hiss | sauna | running water
 waterfall | waterfall | a motor
 wind_chime | wind chimes | a buzzer
@@ -170,10 +175,17 @@ def usable(recordings: Sequence[Recording], modelled: frozenset[str]) -> list[Re
 
 
 def _left_out(one: Recording) -> bool:
-    rows = [[part.strip() for part in line.split("|")] for line in _LEFT_OUT.strip().splitlines()]
+    texts = (one.caption, one.origin)
     return any(
-        sound == one.sound and (words in one.caption or words in one.origin) for sound, words, _ in rows
+        sound == one.sound and any(has_words(text, words) for text in texts)
+        for sound, words in _left_out_rows()
     )
+
+
+@cache
+def _left_out_rows() -> tuple[tuple[str, str], ...]:
+    rows = ([part.strip() for part in line.split("|")] for line in _LEFT_OUT.strip().splitlines())
+    return tuple((sound, words) for sound, words, _ in rows)
 
 
 def _clear(path: Path) -> bool:

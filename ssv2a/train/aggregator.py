@@ -12,13 +12,11 @@ from torch.nn.functional import normalize
 from ssv2a.aggregator import Aggregator
 from ssv2a.config import Ssv2aConfig
 from ssv2a.networks import Networks
-from ssv2a.train.data import Split
 from ssv2a.train.loop import WHOLE, Draws, LoopSettings, Outcome, RunOptions, run
 from ssv2a.train.losses import kl_to_standard_normal, squared_cosine_distance
-from ssv2a.train.manifold import write_metrics
+from ssv2a.train.results import finish
 from ssv2a.train.sources import SourceBook, draw_mixture, noisy, unit
-from ssv2a.types import FloatArray
-from ssv2a.weights import save_modules
+from ssv2a.types import FloatArray, Split
 
 WEIGHTS = "aggregator.safetensors"
 SETTINGS = LoopSettings(steps=15_000, learning_rate=1.5e-3, validate_every=1000)
@@ -154,7 +152,4 @@ def train_aggregator(
         TrainingError: see `ssv2a.train.loop.run`.
     """
     task = AggregatorTask(config, book, settings.seed)
-    outcome = run(task, out, settings, options)
-    save_modules({"aggregator": task.network}, out / WEIGHTS)
-    write_metrics(outcome.history[-1], out)
-    return outcome
+    return finish(run(task, out, settings, options), {"aggregator": task.network}, out / WEIGHTS)

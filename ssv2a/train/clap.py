@@ -6,7 +6,6 @@ weigh no more than small ones. All augmentation works on mel powers, where sound
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,11 +22,11 @@ from ssv2a.errors import TrainingError
 from ssv2a.soundbank.vocabulary import vocabulary
 from ssv2a.train.data import TrainingSound, embed_sounds, write_vectors
 from ssv2a.train.loop import WHOLE, Draws, LoopSettings, Outcome, RunOptions, run
+from ssv2a.train.results import write_metrics
 from ssv2a.types import FloatArray
 
 WEIGHTS = "clap.safetensors"
 VECTORS = "clap_vectors.npz"
-METRICS = "metrics.json"
 SETTINGS = LoopSettings(steps=1800, learning_rate=2e-3, weight_decay=0.1, validate_every=150)
 _LARGEST_SCALE = float(np.log(15.0))  # of the similarities: kinds that sound alike stay near each other
 _LEAST_RECORDED, _MOST_RECORDED = 0.15, 0.6  # share of recordings among the draws of a kind with models
@@ -316,6 +315,5 @@ def train_clap(
     trained = MiniClap(task.network)
     trained.save(out / WEIGHTS)
     write_vectors(embed_sounds(sounds, trained), out / VECTORS)
-    figures = {**outcome.history[-1], "classes": len(task.by_class), "sounds": len(sounds)}
-    (out / METRICS).write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    write_metrics(outcome, out, {"classes": len(task.by_class), "sounds": len(sounds)})
     return outcome

@@ -8,32 +8,40 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
+import math
 import re
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
-from typing import cast
+from typing import cast, get_args
 
 import numpy as np
 from loguru import logger
 
 from ssv2a.embed.clap import MiniClap, mel_power
 from ssv2a.errors import TrainingError
+from ssv2a.footage.files import write_whole
 from ssv2a.soundbank.bank import read_audio
 from ssv2a.soundbank.model import SoundModel
 from ssv2a.soundbank.vocabulary import vocabulary
-from ssv2a.types import SAMPLE_RATE, FloatArray
-from ssv2a.types import Split as Split
+from ssv2a.types import SAMPLE_RATE, FloatArray, Split
 
 RENDER_SECONDS = 6.0  # of one draw of a model
 VAL_SHARE = 5  # every fifth draw of a model is held out
 
+_COLUMNS = (
+    *("id", "path", "class", "caption", "seconds", "split", "source_package", "source_file"),
+    *("licence", "author"),
+)
+_FILES = ("path", "source_file")  # columns in which names may be any bytes, as on a disk
+_NO_TEXT = re.compile("[\udc80-\udcff]")  # bytes that are no UTF-8, as "surrogateescape" reads them
 _DIGITS = re.compile(r"[_-]?p?\d+")  # that number the recordings of a series
 
-# class of the recordings | word in the caption (empty: any) | sound of the vocabulary (empty: none fits).
-# The first row that fits decides.
+# class of the recordings | whole words in the caption (empty: any) | sound of the vocabulary (empty: none
+# fits). The first row that fits decides.
 _CLASSES = """
 airplane | propeller | airplane_propeller
 airplane | | airplane_jet
@@ -108,12 +116,15 @@ tree_fall | | tree_fall
 truck_bus | bus | bus_engine
 truck_bus | | truck_engine
 water_splash | bubble | bubbles
+water_splash | bubbles | bubbles
 water_splash | | water_splash
 waterfall | | waterfall
 wind | rustles through | leaves_rustle
 wind | | wind
 wood_chop_hammer | hammer | hammer
+wood_chop_hammer | hammering | hammer
 wood_chop_hammer | knock | knock
+wood_chop_hammer | knocks | knock
 wood_chop_hammer | | wood_chop
 """
 
@@ -150,32 +161,65 @@ def read_manifest(folder: Path) -> tuple[Recording, ...]:
     """The recordings of a folder with `manifest.csv`.
 
     Raises:
-        TrainingError: the manifest is missing, lacks a column or names an unknown class.
+        TrainingError: the manifest is missing, or a row of it lacks a column or has a value that is none.
     """
     manifest = folder / "manifest.csv"
     try:
-        with manifest.open(encoding="utf-8", newline="") as file:
-            return tuple(_recording(folder, row) for row in csv.DictReader(file))
-    except OSError as error:
+        with manifest.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+            rows = csv.DictReader(file)
+            return tuple(_recording(folder, row, f"{manifest}, line {rows.line_num}") for row in rows)
+    except (OSError, csv.Error) as error:
         raise TrainingError(
             f"{manifest}: cannot be read ({error}); expected a folder of recordings."
         ) from error
-    except KeyError as error:
-        raise TrainingError(f"{manifest}: no column {error}; expected id, path, class, caption, …") from error
 
 
-def _recording(folder: Path, row: dict[str, str]) -> Recording:
+def _recording(folder: Path, row: dict[str, str | None], where: str) -> Recording:
+    cells = {column: cell for column in _COLUMNS if (cell := row.get(column)) is not None}
+    if len(cells) < len(_COLUMNS):
+        missing = ", ".join(column for column in _COLUMNS if column not in cells)
+        raise TrainingError(f"{where}: no column {missing}; expected {', '.join(_COLUMNS)}. Add what lacks.")
+    for column, cell in cells.items():
+        if column not in _FILES and _NO_TEXT.search(cell):
+            raise TrainingError(f"{where}: {column} is {cell!r}; expected UTF-8. Save the table as UTF-8.")
+    try:
+        sound = sound_of(cells["class"], cells["caption"])
+    except TrainingError as error:
+        raise TrainingError(f"{where}: {error}") from error
     return Recording(
-        id=row["id"],
-        path=folder / row["path"],
-        sound=sound_of(row["class"], row["caption"]),
-        caption=row["caption"],
-        seconds=float(row["seconds"]),
-        split=cast(Split, row["split"]),
-        origin=f"{row['source_package']}: {row['source_file']}",
-        licence=row["licence"],
-        author=row["author"],
+        id=cells["id"],
+        path=folder / cells["path"],
+        sound=sound,
+        caption=cells["caption"],
+        seconds=_length(cells["seconds"], where),
+        split=_side(cells["split"], where),
+        origin=_NO_TEXT.sub(
+            "\N{REPLACEMENT CHARACTER}", f"{cells['source_package']}: {cells['source_file']}"
+        ),
+        licence=cells["licence"],
+        author=cells["author"],
     )
+
+
+def _length(cell: str, where: str) -> float:
+    try:
+        seconds = float(cell)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise TrainingError(
+            f"{where}: seconds is {cell!r}; expected a length above 0, such as 3.5. Correct it."
+        )
+    return seconds
+
+
+def _side(cell: str, where: str) -> Split:
+    if cell not in get_args(Split):
+        raise TrainingError(
+            f"{where}: split is {cell!r}; expected {' or '.join(get_args(Split))}. Correct it, or take the "
+            "row out."
+        )
+    return cast(Split, cell)
 
 
 def sound_of(label: str, caption: str) -> str:
@@ -186,27 +230,45 @@ def sound_of(label: str, caption: str) -> str:
     Raises:
         TrainingError: the class is not known.
     """
-    for line in _CLASSES.strip().splitlines():
-        name, word, sound = (part.strip() for part in line.split("|"))
-        if name == label and word in caption:
+    for name, words, sound in _class_rows():
+        if name == label and has_words(caption, words):
             return sound
     if label in vocabulary():
         return label
     raise TrainingError(
-        f"class {label!r} of the manifest is not known: add it to the table of ssv2a/train/data.py."
+        f"class is {label!r}; expected a kind of sound, such as dog_bark (ssv2a/soundbank/vocabulary.py). "
+        "Name one of them."
     )
+
+
+@cache
+def _class_rows() -> tuple[tuple[str, str, str], ...]:
+    rows = ([part.strip() for part in line.split("|")] for line in _CLASSES.strip().splitlines())
+    return tuple((name, words, sound) for name, words, sound in rows)
+
+
+def has_words(text: str, words: str) -> bool:
+    """Whether some words stand in a text, none of them as a part of another; no words always do."""
+    return re.search(rf"(?<![^\W\d_]){re.escape(words)}(?![^\W\d_])", text) is not None if words else True
 
 
 def prepare(
     recordings: Sequence[Recording], models: Iterable[SoundModel], cache: Path, *, draws: int = 15
 ) -> tuple[TrainingSound, ...]:
-    """Every recording that has a sound and `draws` renders of every model, computed once into `cache`."""
+    """Every recording that has a sound and `draws` renders of every model, computed once into `cache`.
+
+    Raises:
+        TrainingError: a recording is not there.
+        BundleError: there is no readable sound in it.
+        OSError: the disk takes no more.
+    """
     cache.mkdir(parents=True, exist_ok=True)
     known = vocabulary()
     sounds = []
     for recording in recordings:
         if recording.sound:
-            power = _cached(cache / f"{recording.id}.npy", partial(read_audio, recording.path))
+            kept = cache / f"{recording.id}-{_file_mark(recording.path)}.npy"
+            power = _cached(kept, partial(read_audio, recording.path))
             captions = (recording.caption, *known[recording.sound].captions)
             series = _DIGITS.sub("", recording.origin.rpartition(".")[0] or recording.origin)
             sounds.append(
@@ -230,8 +292,22 @@ def _cached(path: Path, sound: Callable[[], FloatArray]) -> FloatArray:
         kept = np.load(path)
     else:
         kept = np.log(mel_power(sound()) + 1e-10).astype(np.float16)
-        np.save(path, kept)
+        file = io.BytesIO()
+        np.save(file, kept)
+        write_whole(path, file.getvalue())
     return np.asarray(np.exp(kept.astype(np.float32)), np.float32)
+
+
+def _file_mark(path: Path) -> str:
+    """Changes when a recording's file does: a hash of its size and time of change."""
+    try:
+        facts = path.stat()
+    except OSError as error:
+        raise TrainingError(
+            f"{path}: {error.strerror}; expected the recording that the manifest names. Put it there, or "
+            "take its row out."
+        ) from error
+    return hashlib.blake2b(f"{facts.st_size} {facts.st_mtime_ns}".encode(), digest_size=4).hexdigest()
 
 
 def render_draw(model: SoundModel, draw: int, seconds: float = RENDER_SECONDS) -> FloatArray:
@@ -251,10 +327,11 @@ def render_draw(model: SoundModel, draw: int, seconds: float = RENDER_SECONDS) -
 
 
 def _fingerprint(model: SoundModel) -> str:
-    """Changes when the model's code does: a hash over half a second of it."""
+    """Changes when the model does: a hash of half a second of it, and of how it is played."""
     rng = np.random.default_rng(0)
     sound = model.render(model.draw(rng), SAMPLE_RATE // 2, rng)
-    return hashlib.blake2b(sound.tobytes(), digest_size=4).hexdigest()
+    played = f"{model.kind} {model.pause_seconds}".encode()
+    return hashlib.blake2b(sound.tobytes() + played, digest_size=4).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

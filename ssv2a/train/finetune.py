@@ -22,12 +22,11 @@ from ssv2a.aggregator import Aggregator
 from ssv2a.networks import Networks
 from ssv2a.remixer import Remixer
 from ssv2a.train.aggregator import aggregator_losses
-from ssv2a.train.data import Split
 from ssv2a.train.loop import WHOLE, Draws, LoopSettings, Outcome, RunOptions, run
 from ssv2a.train.material import Rehearsal, Stretches
 from ssv2a.train.remixer import cycled_folds, remix, remixer_losses
 from ssv2a.train.sources import noisy, unit
-from ssv2a.types import FloatArray
+from ssv2a.types import FloatArray, Split
 
 SETTINGS = LoopSettings(
     steps=1000, learning_rate=2e-4, weight_decay=0.0, warmup=20, ema_decay=0.98, validate_every=50

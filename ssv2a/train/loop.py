@@ -27,6 +27,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from torch import Tensor, nn
 
 from ssv2a.errors import TrainingError
+from ssv2a.footage.files import write_whole
 
 CHECKPOINT = "checkpoint.pt"
 HISTORY = "history.json"
@@ -97,7 +98,7 @@ class Outcome:
     step: int  # steps done, of all runs together
     finished: bool  # False: the time budget ended first; resume to go on
     best_step: int  # whose averaged weights are left in the network
-    history: tuple[Row, ...]  # one row a validation: step, seconds, losses, figures
+    history: tuple[Row, ...]  # one row a validation: step, seconds, losses, figures; () before the first
 
 
 def run(
@@ -140,8 +141,10 @@ def run(
             row = state.learn(task)
             advance(row["loss"])
             late = time.monotonic() >= deadline
-            if late or state.step % settings.validate_every == 0 or state.step == settings.steps:
+            due = state.step % settings.validate_every == 0 or state.step == settings.steps
+            if due:
                 state.note(row, task)
+            if due or late:
                 state.save(out)
             if late:
                 break
@@ -227,7 +230,7 @@ class _State:
 
     def save(self, out: Path) -> None:
         """Write checkpoint, history and curves; each appears whole or not at all."""
-        from ssv2a.train.plots import plot_history  # matplotlib: only here
+        from ssv2a.train.plots import curves  # matplotlib: only here
 
         content = {
             "settings": asdict(self.settings),
@@ -243,8 +246,9 @@ class _State:
         partial = out / f"{CHECKPOINT}.part"
         torch.save(content, partial)
         partial.replace(out / CHECKPOINT)
-        (out / HISTORY).write_text(json.dumps(self.history, indent=1) + "\n", encoding="utf-8")
-        plot_history(self.history, out / CURVES)
+        write_whole(out / HISTORY, (json.dumps(self.history, indent=1) + "\n").encode())
+        if self.history:
+            write_whole(out / CURVES, curves(self.history))
 
     def load(self, checkpoint: Path) -> None:
         """Take up where a checkpoint left off; TrainingError if it belongs to another run."""

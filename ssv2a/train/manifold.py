@@ -5,8 +5,6 @@ No pictures are needed: the sources are named by noisy sums of captions (see `ss
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -20,11 +18,10 @@ from ssv2a.manifold import Manifold
 from ssv2a.networks import Networks
 from ssv2a.train.loop import WHOLE, Draws, LoopSettings, Outcome, RunOptions, run
 from ssv2a.train.losses import cosine_distance, kl_to_standard_normal, likeness_mask, variational_contrast
+from ssv2a.train.results import finish
 from ssv2a.train.sources import SourceBook
-from ssv2a.weights import save_modules
 
 WEIGHTS = "manifold.safetensors"  # manifold and generator
-METRICS = "metrics.json"
 SETTINGS = LoopSettings(steps=1500, learning_rate=2e-3, validate_every=500)
 VARIATIONAL_SAMPLES = 4  # draws of each fold that meet in random permutations
 _VALIDATION_DRAWS = 8  # clip vectors of each source
@@ -120,11 +117,5 @@ def train_manifold(
     """
     task = ManifoldTask(config, book, settings.seed)
     outcome = run(task, out, settings, options)
-    save_modules({"manifold": task.network.manifold, "generator": task.network.generator}, out / WEIGHTS)
-    write_metrics(outcome.history[-1], out)
-    return outcome
-
-
-def write_metrics(figures: Mapping[str, float], out: Path) -> None:
-    """The last validation of a run, as JSON."""
-    (out / METRICS).write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    networks = {"manifold": task.network.manifold, "generator": task.network.generator}
+    return finish(outcome, networks, out / WEIGHTS)

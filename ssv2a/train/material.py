@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
+from operator import itemgetter
+from typing import TypeVar
 
 import numpy as np
 
 from ssv2a.errors import TrainingError
 from ssv2a.footage.clips import View
-from ssv2a.train.data import Split
 from ssv2a.train.sources import noisy, unit
-from ssv2a.types import FloatArray
+from ssv2a.types import FloatArray, Split
 
 MOST_STRETCHES = 4000  # of a data set that are learned from: about eleven hours
 _MOST_KINDS = 4  # of a rehearsed image
 _FADED = 0.1  # the least share in which a rehearsed kind sounds
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,36 +52,67 @@ class Stretches:
         return clips, np.stack([self.claps[row][frame] for row, frame in rows]).astype(np.float32)
 
 
-def collect(views: Sequence[tuple[Split, View]], seed: int) -> dict[Split, Stretches]:
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    """One stretch, as `Stretches` has it."""
+
+    side: Split
+    slots: FloatArray
+    claps: FloatArray
+    usable: FloatArray
+    whole: FloatArray
+
+
+def collect(views: Iterable[tuple[Split, View]], seed: int) -> dict[Split, Stretches]:
     """The stretches of both sides; of more than MOST_STRETCHES an even draw.
+
+    Args:
+        views: read one by one; none is held, and never more than MOST_STRETCHES of what is taken from them.
+        seed: of the draw.
 
     Raises:
         TrainingError: a side has no frame in which a source is seen and something is heard.
     """
-    if len(views) > MOST_STRETCHES:
-        rows = np.random.default_rng(seed).choice(len(views), MOST_STRETCHES, replace=False)
-        views = [views[row] for row in np.sort(rows).tolist()]
+    rng = np.random.default_rng(seed)
+    kept = _thinned((_stretch(side, view) for side, view in views), MOST_STRETCHES, rng)
     sides: dict[Split, Stretches] = {}
     for side in ("train", "val"):
-        own = [view for split, view in views if split == side]
-        if not any(_usable(view).any() for view in own):
+        own = [stretch for stretch in kept if stretch.side == side]
+        if not any(stretch.usable.any() for stretch in own):
             raise TrainingError(
                 f"no {'clip to learn from' if side == 'train' else 'clip to hold out'} in which a source of "
                 "sound is seen and something is heard; expected two clips with their own sound at least, "
                 "better dozens. Look into the folder."
             )
         sides[side] = Stretches(
-            slots=tuple(view.slots.astype(np.float16) for view in own),
-            claps=tuple(view.claps.astype(np.float16) for view in own),
-            usable=tuple(_usable(view) for view in own),
-            wholes=np.stack([view.clap for view in own]),
+            slots=tuple(stretch.slots for stretch in own),
+            claps=tuple(stretch.claps for stretch in own),
+            usable=tuple(stretch.usable for stretch in own),
+            wholes=np.stack([stretch.whole for stretch in own]),
         )
     return sides
 
 
-def _usable(view: View) -> FloatArray:
-    seen = np.abs(view.slots).sum(axis=(1, 2)) > 0
-    return np.asarray(seen & np.array(view.audible), np.float32)
+def _stretch(side: Split, view: View) -> _Stretch:
+    """What is learned from of a stretch.
+
+    The whole picture, slot 0, is always seen; a frame is usable where another slot is filled and something is
+    heard.
+    """
+    seen = view.slots[:, 1:].any(axis=(1, 2))
+    usable = np.asarray(seen & np.array(view.audible), np.float32)
+    return _Stretch(side, view.slots.astype(np.float16), view.claps.astype(np.float16), usable, view.clap)
+
+
+def _thinned(rows: Iterable[T], most: int, rng: np.random.Generator) -> list[T]:
+    """An even draw of `most` rows at most, in their order (algorithm R, Vitter 1985)."""
+    kept: list[tuple[int, T]] = []
+    for number, row in enumerate(rows):
+        if number < most:
+            kept.append((number, row))
+        elif (place := int(rng.integers(number + 1))) < most:
+            kept[place] = (number, row)
+    return [row for _, row in sorted(kept, key=itemgetter(0))]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from matplotlib.figure import Figure
 
 
-def plot_history(history: Sequence[Mapping[str, float]], path: Path) -> None:
-    """Draw every figure of a run against the steps, one panel each.
+def curves(history: Sequence[Mapping[str, float]]) -> bytes:
+    """Every figure of a run against the steps, one panel each, as a PNG.
 
     Args:
-        history: rows of `ssv2a.train.loop`; each has "step".
-        path: the PNG to write.
+        history: rows of `ssv2a.train.loop`, at least one; each has "step".
     """
     names = [name for name in history[-1] if name not in ("step", "seconds")]
     columns = min(3, len(names))
@@ -26,4 +25,6 @@ def plot_history(history: Sequence[Mapping[str, float]], path: Path) -> None:
         axes.set_title(name, fontsize=9)
         axes.set_xlabel("step", fontsize=8)
         axes.grid(alpha=0.3)
-    figure.savefig(path, dpi=80)
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format="png", dpi=80)
+    return drawn.getvalue()

@@ -16,13 +16,12 @@ from ssv2a.layers import Gaussian
 from ssv2a.manifold import Manifold
 from ssv2a.networks import Networks
 from ssv2a.remixer import Remixer
-from ssv2a.train.data import Split
 from ssv2a.train.loop import WHOLE, Draws, LoopSettings, Outcome, RunOptions, run
 from ssv2a.train.losses import cosine_distance, kl_to_standard_normal, mute_slots
-from ssv2a.train.manifold import write_metrics
+from ssv2a.train.results import finish
 from ssv2a.train.sources import Mixture, SourceBook, draw_mixture, noisy, unit
-from ssv2a.types import MAX_SLOTS, FloatArray
-from ssv2a.weights import load_modules, save_modules
+from ssv2a.types import MAX_SLOTS, FloatArray, Split
+from ssv2a.weights import load_modules
 
 WEIGHTS = "remixer.safetensors"
 SETTINGS = LoopSettings(steps=6000, learning_rate=2e-3, validate_every=500)
@@ -239,8 +238,6 @@ def train_remixer(
     load_modules(trained, manifold_weights)
     task = RemixerTask(config, book, networks.manifold, settings.seed)
     outcome = run(task, out, settings, options)
-    save_modules({"remixer": task.network}, out / WEIGHTS)
     whole = Networks(config, networks.manifold, networks.generator, task.network, networks.aggregator)
     searched = searched_figures(whole.for_inference("cpu"), book)
-    write_metrics({**outcome.history[-1], **searched}, out)
-    return outcome
+    return finish(outcome, {"remixer": task.network}, out / WEIGHTS, searched)
