@@ -127,6 +127,23 @@ class Bundle:
             )
         return self.folder / paths[key]
 
+    def bank_folder(self, name: str) -> Path:
+        """Where a sound bank lies: with a / in it a folder, else one of the bundle's own by its name.
+
+        Raises:
+            BundleError: the bundle has no bank of this name.
+        """
+        if "/" in name:
+            return Path(name).expanduser().absolute()
+        role = self._role("synthesis")
+        banks = role.files if role.implementation == "soundbank" else {}
+        if name not in banks:
+            raise BundleError(
+                f"{self.folder}: there is no bank '{name}'; it has {_listed(banks)}. Choose one of those, or "
+                f"write the folder of another with a / in it: ./{name}"
+            )
+        return self.folder / banks[name]
+
     @property
     def frames(self) -> int:
         """How many frames of a clip, or of one chunk of it, its networks look at if not told otherwise."""

@@ -19,6 +19,7 @@ from ssv2a.on_demand import OnDemand
 from ssv2a.roles import Clap, Eyes, Synthesiser, Texts
 from ssv2a.weights import load_networks, load_released
 
+DEFAULT_BANK = "default"
 SMALL = 80_000_000  # bytes of the networks' file; below, a second thread waits more than it helps
 
 
@@ -64,7 +65,7 @@ class _Place:
 def load_chain(
     name: str | Path = "mini",
     *,
-    bank: str = "default",
+    bank: str = DEFAULT_BANK,
     device: str = "auto",
     threads: int = 0,
     low_memory: bool = False,
@@ -73,7 +74,8 @@ def load_chain(
 
     Args:
         name: of the bundle, or its folder.
-        bank: name of one of the bundle's banks, or the folder of another.
+        bank: name of one of the bundle's banks, or the folder of another (with a /). A bundle that decodes by
+            diffusion has none by name: with DEFAULT_BANK it does that, with a folder it plays that.
         device: auto, cpu, cuda or mps.
         threads: of each network's run on the processor; 0: one per core.
         low_memory: nothing is loaded at once, and a synthesiser of several networks holds one at a time.
@@ -149,7 +151,10 @@ def _released(place: _Place) -> Chain:
             place.path("synthesis", "model"), device, clap=clap, low_memory=place.low_memory
         )
     )
-    synthesiser = OnDemand(lambda: _bank(place, clap, None)) if os.sep in place.bank else diffusion
+    synthesiser = diffusion
+    if place.bank != DEFAULT_BANK:
+        place.bundle.bank_folder(place.bank)  # a name is refused now, not in the first clip
+        synthesiser = OnDemand(lambda: _bank(place, clap, None))
     return Chain(
         bundle_id=place.bundle.id,
         eyes=OnDemand(lambda: CropEyes(yolo, clip)),
@@ -209,11 +214,10 @@ def _networks(place: _Place) -> Networks:
 
 def _bank(place: _Place, clap: OnDemand[Any], text: OnDemand[Any] | None) -> Synthesiser:
     """The sound bank: one of the bundle's by name, or a user's by its folder."""
-    from ssv2a.soundbank.bank import Bank
+    from ssv2a.soundbank.bank import open_bank
     from ssv2a.synthesis.soundbank import SoundBank
 
-    folder = Path(place.bank) if os.sep in place.bank else place.path("synthesis", place.bank)
-    bank = Bank.open(folder, partial(place.path, "synthesis"), place.bundle.clap_mark)
+    bank = open_bank(place.bundle, place.bank)
     if text is None:
         return SoundBank(bank, clap.get())
     return SoundBank(bank, clap.get(), text.get(), place.optional("text", "phrases"))

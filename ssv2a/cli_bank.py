@@ -165,14 +165,10 @@ def bank_ship_command(
 
 def _opened(which: str, bundle: str) -> Bank:
     """A bank by name or folder."""
-    from functools import partial
-
     from ssv2a.bundle import Bundle
-    from ssv2a.soundbank.bank import Bank
+    from ssv2a.soundbank.bank import open_bank
 
-    opened = Bundle.open(bundle)
-    folder = Path(which) if "/" in which or Path(which).is_dir() else opened.path("synthesis", which)
-    return Bank.open(folder, partial(opened.path, "synthesis"), opened.clap_mark)
+    return open_bank(Bundle.open(bundle), which)
 
 
 def _chain(bundle: str) -> Chain:
@@ -210,7 +206,7 @@ def _print(rows: Sequence[tuple[Entry, float | None]]) -> None:
         length = "model" if entry.model else f"{entry.seconds:.1f}"
         shown = [] if score is None else [f"{score:.2f}"]
         table.add_row(entry.id, entry.caption, entry.sound, entry.kind, length, entry.licence, *shown)
-    Console(file=sys.stdout).print(table)
+    Console(file=sys.stdout, markup=False, emoji=False).print(table)  # captions may hold [ ] and : :
 
 
 def _tell(counts: Counts, folder: Path) -> None:

@@ -68,14 +68,14 @@ def bars(
     )
     from ssv2a.evaluate.tagger import YamNet
     from ssv2a.pipeline import Ssv2a
-    from ssv2a.soundbank.bank import Bank
+    from ssv2a.soundbank.bank import open_bank
     from ssv2a.types import VideoSettings
 
     started = time.perf_counter()
     model = Ssv2a.load(bundle, bank=bank, device="cpu", threads=threads)
     load_seconds = time.perf_counter() - started
     opened = Bundle.open(bundle)
-    folder = Path(bank) if "/" in bank else opened.path("synthesis", bank)
+    sounds = open_bank(opened, bank)
     listener = Listener(model, partial(YamNet.load, tagger), VideoSettings())
 
     # 2. Takes, and what they say.
@@ -99,14 +99,15 @@ def bars(
     if "clean" in wanted:
         figures += clean_bars(captioned)
     if "loops" in wanted:
-        figures.append(loop_bar(Bank.open(folder)))
+        loop = loop_bar(sounds)
+        figures += [] if loop is None else [loop]
     if "size" in wanted:
         figures.append(size_bar(opened.folder))
 
     # 3. Told.
     _print(model.bundle_id, bank, figures, [one for one in misses if not one.right])
     if out is not None:
-        _write(out / f"bars-{folder.name}.json", model.bundle_id, bank, figures, misses)
+        _write(out / f"bars-{opened.bank_folder(bank).name}.json", model.bundle_id, bank, figures, misses)
     raise typer.Exit(int(not all(bar.met for bar in figures if "near names" not in bar.name)))
 
 
@@ -137,7 +138,7 @@ def _print(bundle_id: str, bank: str, figures: Sequence[Bar], misses: Sequence[H
         wanted = "" if "near names" in bar.name else f"{sign} {bar.wanted:.3g} {bar.unit}"
         verdict = "" if not wanted else "met" if bar.met else "MISSED"
         table.add_row(bar.name, f"{bar.figure:.3g} {bar.unit}", wanted, verdict)
-    console = Console(file=sys.stdout)
+    console = Console(file=sys.stdout, markup=False, emoji=False)  # names of files may hold [ ] and : :
     console.print(table)
     for one in misses:
         console.print(

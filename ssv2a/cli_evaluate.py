@@ -186,7 +186,7 @@ def _print(rows: list[tuple[str, str, str]], evaluation: Evaluation, page: Path)
     table = Table("figure", "value", "")
     for row in rows:
         table.add_row(*row)
-    console = Console(file=sys.stdout)
+    console = Console(file=sys.stdout, markup=False, emoji=False)  # names of files may hold [ ] and : :
     console.print(table)
     alone = [source.name for source in evaluation.sources if not (source.takes and source.reference)]
     if alone:

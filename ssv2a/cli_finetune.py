@@ -13,13 +13,14 @@ from ssv2a.cli_options import told
 from ssv2a.cli_train import Budget, Device, Resume, Seed, Threads
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from ssv2a.chain import Chain
     from ssv2a.footage.clips import View
-    from ssv2a.train.data import Split
+    from ssv2a.footage.survey import Passed
     from ssv2a.train.finetune import Tuned
     from ssv2a.train.material import Rehearsal, Stretches
+    from ssv2a.types import Split
 
 FIGURES = "metrics.json"
 
@@ -51,6 +52,7 @@ def train_finetune_command(
 
     from ssv2a.bundle import Bundle
     from ssv2a.chain import choose_device, load_chain
+    from ssv2a.footage.verdicts import Verdict
     from ssv2a.train.assemble import assemble_tuned
     from ssv2a.train.finetune import SETTINGS, finetune
     from ssv2a.train.loop import RunOptions
@@ -61,8 +63,8 @@ def train_finetune_command(
     parent, out = Bundle.open(bundle), out.resolve()
     chain = load_chain(bundle, device="cpu", threads=threads, low_memory=True)
     torch.set_num_threads(threads)
-    views, unread = _views(chain, parent.frames, data.resolve(), out, seed)
-    sides = collect(views, seed)
+    passed: list[Passed] = []
+    sides = collect(_views(chain, parent.frames, data.resolve(), out, seed, passed), seed)
     learned_from = _learned_from(sides)
     typer.echo(learned_from)
 
@@ -84,34 +86,31 @@ def train_finetune_command(
         origin = f"tuned from {parent.id}: {learned_from} {' '.join(lines)}"
         made = assemble_tuned(parent, networks, out / "bundle", name or f"{parent.name}-tuned", origin)
         typer.echo(f"{made.id}: {made.folder}")
-    raise typer.Exit(int(unread))
+    raise typer.Exit(int(any(one.verdict is Verdict.UNREADABLE for one in passed)))
 
 
 def _views(
-    chain: Chain, frames: int, data: Path, out: Path, seed: int
-) -> tuple[list[tuple[Split, View]], bool]:
-    """Every stretch that is not silent, with its side of the split; and whether a file could not be read."""
+    chain: Chain, frames: int, data: Path, out: Path, seed: int, passed: list[Passed]
+) -> Iterator[tuple[Split, View]]:
+    """Every stretch that is not silent, with its side of the split; files without any go to `passed`."""
     from ssv2a.footage.clips import Clip, Shelf
     from ssv2a.footage.files import split_files
     from ssv2a.footage.observer import Observer, Watching
     from ssv2a.footage.survey import list_clips, survey
-    from ssv2a.footage.verdicts import Verdict
 
     observer = Observer(chain, frames, Watching())
     folder = list_clips(data, leave_out=out)
     splits = split_files(folder.clips, seed)
-    passed = list(folder.passed)
-    views: list[tuple[Split, View]] = []
+    passed += folder.passed
     with told(every=10) as on_file:
         for seen, _ in survey(folder, observer, Shelf(out / "observed", observer.mark), on_file):
             if isinstance(seen, Clip):
                 found = (segment.view for segment in seen.segments)
-                views += [(splits[seen.digest], view) for view in found if view is not None]
+                yield from ((splits[seen.digest], view) for view in found if view is not None)
             else:
                 passed.append(seen)
     for one in passed:
         typer.echo(f"passed over {one.file}: {one.verdict.value}", err=True)
-    return views, any(one.verdict is Verdict.UNREADABLE for one in passed)
 
 
 def _learned_from(sides: Mapping[Split, Stretches]) -> str:

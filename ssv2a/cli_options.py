@@ -69,7 +69,8 @@ def told(every: int = 100) -> Iterator[Callable[[int, int, Path], None]]:
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-        columns = BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}")
+        name = TextColumn("{task.description}", markup=False)
+        columns = BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), name
         with Progress(*columns, console=Console(stderr=True)) as bar:
             task = bar.add_task("")
             yield lambda number, total, path: bar.update(

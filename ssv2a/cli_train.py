@@ -157,7 +157,7 @@ def _own_steps(name: str) -> int:
 
 def _is_finished(run: Path, steps: int) -> bool:
     """Whether a run has done all its steps and written its results, of which the metrics are the last."""
-    from ssv2a.train.manifold import METRICS
+    from ssv2a.train.results import METRICS
 
     metrics = run / METRICS
     return metrics.is_file() and json.loads(metrics.read_text(encoding="utf-8"))["step"] >= steps
@@ -166,7 +166,7 @@ def _is_finished(run: Path, steps: int) -> bool:
 def _install(runs: Path, bundle: Path) -> None:
     """Bring the networks of finished runs, and their figures, into a bundle's folder."""
     from ssv2a.config import Ssv2aConfig
-    from ssv2a.train.manifold import METRICS
+    from ssv2a.train.results import METRICS
     from ssv2a.weights import join_files, load_networks
 
     # 1. The three small networks in one file, which must fit the bundle's configuration.

@@ -1,15 +1,21 @@
 """The bank on disk: what is written is read back, and the shipped banks hold what their licences allow."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+from safetensors.numpy import save_file
 
 import ssv2a
+from ssv2a.bundle import Bundle
 from ssv2a.errors import BundleError
-from ssv2a.soundbank.bank import CLAPS, MANIFEST, Bank, Entry, write_bank
+from ssv2a.media import ffmpeg
+from ssv2a.soundbank.bank import CLAPS, MANIFEST, Bank, Entry, open_bank, read_audio, write_bank
+from ssv2a.soundbank.choice import takes_in_turn
+from ssv2a.soundbank.recordings import read_parts
 from ssv2a.soundbank.vocabulary import vocabulary
 
 SHIPPED = Path(ssv2a.__file__).parent / "bundles" / "mini" / "banks"
@@ -125,6 +131,118 @@ def test_an_unreadable_recording_is_a_bundle_error(two_banks):
     (two_banks / "base" / "audio" / "bell.ogg").write_bytes(b"OggS but not really")
     with pytest.raises(BundleError, match=r"bell\.ogg"):
         bank.audio(bank.entry("bell"))
+
+
+def changed(folder: Path, **facts):
+    """Other facts in a bank's manifest; those of entries by `entry`."""
+    manifest = json.loads((folder / MANIFEST).read_text())
+    for row in manifest["entries"]:
+        row.update(facts.get("entry", {}))
+    manifest.update({key: value for key, value in facts.items() if key != "entry"})
+    (folder / MANIFEST).write_text(json.dumps({k: v for k, v in manifest.items() if v != "missing"}))
+
+
+@pytest.mark.parametrize(
+    ("facts", "message"),
+    [
+        ({"name": "missing"}, "'name'"),
+        ({"entries": {}}, "'entries'"),
+        ({"entries": [3]}, "'entries'"),
+        ({"extends": "../more"}, r"more.*extends itself"),
+        ({"extends": "."}, r"base.*extends itself"),
+        ({"clap": "f" * 64}, r"base.*another CLAP"),
+        ({"entry": {"kind": "loop"}}, r"model\.dog.*kind 'loop'.*texture or event"),
+        ({"entry": {"pause_seconds": [2, 1]}}, "pause_seconds"),
+        ({"entry": {"pause_seconds": [0.5]}}, "not understood"),
+        ({"entry": {"takes": [[1.0, 0.5]]}}, "takes"),
+    ],
+)
+def test_a_manifest_that_means_nothing_is_refused(two_banks, facts, message):
+    changed(two_banks / "more", clap="a" * 64)
+    changed(two_banks / "base", **facts)
+    with pytest.raises(BundleError, match=message):
+        Bank.open(two_banks / "more")
+
+
+def test_banks_of_other_widths_do_not_go_together(two_banks):
+    save_file({"claps": np.ones((2, 1, 512), np.float16)}, two_banks / "base" / CLAPS)
+    with pytest.raises(BundleError, match=r"256.*512.*another CLAP"):
+        Bank.open(two_banks / "more")
+
+
+def test_a_bank_of_another_width_than_the_bundle_s_clap_is_refused(two_banks):
+    save_file({"claps": np.ones((2, 1, 512), np.float16)}, two_banks / "base" / CLAPS)
+    with pytest.raises(BundleError, match=r"base.*expected 256.*got 512"):
+        open_bank(Bundle.open("mini"), f"{two_banks}/base")
+
+
+def test_a_bank_is_named_or_given_as_a_folder_with_a_slash(two_banks, monkeypatch):
+    mini = Bundle.open("mini")
+    assert mini.bank_folder("community") == SHIPPED / "community"
+    monkeypatch.chdir(two_banks)
+    assert mini.bank_folder("./base") == mini.bank_folder("base/") == two_banks / "base"
+    with pytest.raises(BundleError, match=r"no bank 'base'; it has community, default.*\./base"):
+        mini.bank_folder("base")
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 3, 200])
+def test_a_recording_of_a_few_samples_is_refused(two_banks, n):
+    path = two_banks / "base" / "audio" / "bell.ogg"
+    soundfile.write(path, np.full(n, 0.5), 48_000, format="WAV")
+    changed(two_banks / "base", entry={"kind": "texture", "pause_seconds": [0, 0]})
+    bank = Bank.open(two_banks / "base")
+    with pytest.raises(BundleError, match=r"bell\.ogg.*expected at least 5 ms"):
+        bank.takes(bank.entry("bell"))
+
+
+@pytest.mark.parametrize("suffix", ["flac", "m4a"])
+def test_a_part_past_the_end_of_a_file_is_a_bundle_error(tmp_path, suffix):
+    """FLAC is read by libsndfile, M4A by ffmpeg."""
+    path = tmp_path / f"tone.{suffix}"
+    ffmpeg.run(["-f", "lavfi", "-i", "sine=duration=1:sample_rate=48000", ffmpeg.url(path)], timeout=30)
+    first, second = read_parts(path, [(0.1, 0.3), (0.5, 0.75)])
+    assert (first.shape, second.shape) == ((1, 9_600), (1, 12_000))
+    assert 0.05 < np.abs(first).max() < 0.2
+    with pytest.raises(BundleError, match=rf"tone\.{suffix}.*second 5"):
+        read_parts(path, [(0.0, 0.5), (5.0, 6.0)])
+
+
+def test_many_channels_are_mixed_down_whether_parts_are_read_or_all(tmp_path):
+    sound = np.zeros((48_000, 4), np.float32)
+    sound[:, 3] = 0.4  # what the first two channels lack
+    sound[100, 3] = np.inf
+    soundfile.write(tmp_path / "four.wav", sound, 48_000, subtype="FLOAT")
+    whole, (part,) = read_audio(tmp_path / "four.wav"), read_parts(tmp_path / "four.wav", [(0.0, 1.0)])
+    np.testing.assert_array_equal(whole, part)
+    assert whole.shape == (1, 48_000)
+    assert np.abs(whole).max() == pytest.approx(0.1)
+
+
+def test_takes_are_read_as_they_are_wanted(two_banks):
+    changed(two_banks / "base", entry={"takes": [[0.0, 0.25], [0.25, 0.5], [0.5, 1.0]]})
+    bank = Bank.open(two_banks / "base")
+    bell = bank.entry("bell")
+    (third,) = bank.takes(bell, [2])
+    assert third.shape == (1, 24_000)
+    lengths = [take.shape[1] for take in bank.takes(bell)]
+    assert lengths == pytest.approx([12_000, 12_000, 24_000], abs=3)
+    assert bank.takes(bell)[2] is third
+
+
+def test_of_long_takes_a_minute_is_drawn_and_of_few_all(two_banks):
+    changed(two_banks / "base", entry={"takes": [[0.0, 20.0], [20.0, 40.0], [40.0, 60.0]]})
+    bank = Bank.open(two_banks / "base")
+    bell = bank.entry("bell")
+    assert takes_in_turn(bank, bell, np.random.default_rng(0)) == ((bell, (0, 1, 2)),)
+    changed(two_banks / "base", entry={"takes": [[25.0 * n, 25.0 * n + 25] for n in range(4)]})
+    bank = Bank.open(two_banks / "base")
+    bell = bank.entry("bell")
+    draws = [takes_in_turn(bank, bell, np.random.default_rng(seed)) for seed in range(8)]
+    assert all(one == bell and len(set(numbers)) == 2 for ((one, numbers),) in draws)
+    assert {number for ((_, numbers),) in draws for number in numbers} == {0, 1, 2, 3}
+    changed(two_banks / "base", entry={"takes": [[0.0, 61.0]]})
+    bank = Bank.open(two_banks / "base")
+    assert takes_in_turn(bank, bank.entry("bell"), np.random.default_rng(0))[0][1] == (0,)
 
 
 # The shipped banks

@@ -1,6 +1,7 @@
 """`ssv2a image|video|compose` with the shipped bundle: what comes out, what it is called, what is refused."""
 
 import functools
+import io
 import json
 import os
 import re
@@ -24,6 +25,7 @@ from typer.testing import CliRunner
 from ssv2a import studio
 from ssv2a.cli import app
 from ssv2a.cli_files import VIDEOS, files_in, result_names
+from ssv2a.cli_options import told
 from ssv2a.errors import InputError
 from ssv2a.media import ffmpeg
 from ssv2a.media.timeline import Timeline
@@ -423,6 +425,71 @@ def test_the_guides_python_runs(tmp_path, photos, monkeypatch):
     exec(code, names)
     assert names["take"].waveform.shape == (2, 5 * RATE)
     assert len(names["take"].stems) == 2
+
+
+# Banks of one's own
+
+ODD = "[SFX] Dogs/dog [close] :bell:.wav"
+
+
+@pytest.fixture(scope="module")
+def own_bank(tmp_path_factory) -> Path:
+    """Made of one file, whose name looks like markup; nothing stands in for what it lacks."""
+    folder = tmp_path_factory.mktemp("library")
+    (folder / ODD).parent.mkdir()
+    knock = np.random.default_rng(0).standard_normal(RATE) * np.exp(-np.arange(RATE) / 4_000) * 0.2
+    soundfile.write(folder / ODD, knock, RATE)
+    ssv2a("bank", "build", folder, "--out", folder / "bank", "--extends", "none")
+    return folder / "bank"
+
+
+def test_names_that_look_like_markup_are_printed_as_they_are(own_bank, tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "300")
+    assert ODD in ssv2a("bank", "list", own_bank).stdout
+    assert ODD in ssv2a("bank", "search", "a knock", "--bank", own_bank).stdout
+    for name in ("made", "wanted"):
+        (tmp_path / name).mkdir()
+        for file in ("dog.wav", f"{name} [close] :bell:.wav"):
+            shutil.copyfile(own_bank.parent / ODD, tmp_path / name / file)
+    asked = ("--generated", tmp_path / "made", "--reference", tmp_path / "wanted")
+    done = ssv2a("evaluate", *asked, "--out", tmp_path / "out")
+    assert "made [close] :bell:, wanted [close] :bell:" in words(done.stdout)
+
+
+def test_progress_shows_names_that_look_like_markup(monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    shown = Terminal()
+    monkeypatch.setattr(sys, "stderr", shown)
+    monkeypatch.setenv("TERM", "xterm")
+    with told() as on_file:
+        on_file(1, 2, Path("x/dog [close].wav"))
+    assert "dog [close].wav" in shown.getvalue()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("bank", "list"), ("bars", "--tagger", "none", "--bank"), ("compose", "--text", "x", "--bank")],
+)
+def test_a_bank_s_folder_is_told_by_its_slash_everywhere(own_bank, tmp_path, monkeypatch, arguments):
+    monkeypatch.chdir(own_bank.parent)
+    done = CliRunner().invoke(app, [*arguments, "bank"])
+    assert "no bank 'bank'; it has community, default" in str(done.exception)
+    assert str(done.exception).endswith("./bank")
+
+
+def test_the_bars_of_a_bank_of_ones_own_are_measured(own_bank, tmp_path):
+    asked = ("bars", "--tagger", tmp_path / "none.onnx", "--only", "loops")
+    assert "loop later" not in ssv2a(*asked, "--bank", own_bank).stdout
+    manifest = json.loads((own_bank / "bank.json").read_text())
+    extending = tmp_path / "bank"
+    shutil.copytree(own_bank, extending)
+    row = {**manifest["entries"][0], "file": str(own_bank.parent / ODD)}
+    manifest |= {"extends": "bundle:default", "entries": [row]}
+    (extending / "bank.json").write_text(json.dumps(manifest))
+    assert "loop later" in ssv2a(*asked, "--bank", extending).stdout
 
 
 # The program itself

@@ -19,20 +19,20 @@ import os
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cached_property
-from itertools import islice
+from functools import cached_property, partial
 from pathlib import Path
 from threading import Lock
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 import numpy as np
-import soundfile
-import soxr
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from ssv2a.errors import BundleError, InputError
+from ssv2a.bundle import Bundle
+from ssv2a.config import Ssv2aConfig
+from ssv2a.errors import BundleError
 from ssv2a.soundbank.model import SoundModel
+from ssv2a.soundbank.recordings import WHOLE, read_parts
 from ssv2a.types import SAMPLE_RATE, FloatArray, Kind
 
 FORMAT = 1
@@ -83,7 +83,7 @@ class Bank:
         self.own = range(len(self.entries) - own, len(self.entries))
         self._folders = {entry.id: folder for entry, folder in zip(entries, folders, strict=True)}
         self._by_id = {entry.id: index for index, entry in enumerate(self.entries)}
-        self._audio: OrderedDict[str, tuple[FloatArray, ...]] = OrderedDict()
+        self._audio: OrderedDict[tuple[str, int], FloatArray] = OrderedDict()  # by entry and take
         self._lock = Lock()
 
     @classmethod
@@ -99,27 +99,20 @@ class Bank:
 
         Raises:
             BundleError: the bank, a file of it or the bank that it extends is missing, not understood, or
-                made with another CLAP.
+                made with another CLAP; or a bank extends itself.
         """
-        manifest = _read_manifest(folder)
-        made_with = manifest.get("clap")
-        if made_with and clap and made_with != clap:
-            raise BundleError(
-                f"{folder / MANIFEST}: made with another CLAP ({made_with[:12]}) than this bundle's "
-                f"({clap[:12]}); build it again: ssv2a bank build … --bundle NAME."
-            )
-        entries = [_entry(folder, row) for row in manifest["entries"]]
-        _check_files(folder, entries)
-        claps = _read_claps(folder / manifest.get("vectors", CLAPS), len(entries))
-        folders, own = [folder] * len(entries), len(entries) if manifest.get("library") else 0
-        if manifest.get("extends"):
-            base = cls.open(_extended(folder, manifest["extends"], shipped), shipped)
-            entries = [*base.entries, *entries]
-            folders = [*(base._folders[entry.id] for entry in base.entries), *folders]
-            claps = _stacked(base.claps, claps)
+        layers = _layers(folder, shipped, clap)
+        entries = [entry for layer in layers for entry in layer.entries]
         if len({entry.id for entry in entries}) != len(entries):
             raise BundleError(f"{folder / MANIFEST}: an id occurs twice; ids of entries must be unique.")
-        return cls(manifest["name"], folders, entries, claps, own)
+        top = layers[-1]
+        return cls(
+            name=top.manifest["name"],
+            folders=[layer.folder for layer in layers for _ in layer.entries],
+            entries=entries,
+            claps=_stacked([layer.claps for layer in layers]),
+            own=len(top.entries) if top.manifest.get("library") else 0,
+        )
 
     def entry(self, entry_id: str) -> Entry | None:
         """The entry of that id, if the bank has it."""
@@ -137,96 +130,65 @@ class Bank:
         """A recording [channels, n] at 48 kHz, its takes one after the other; kept for the next time.
 
         Raises:
-            BundleError: the file is missing or unreadable.
+            BundleError: the file is missing or unreadable, or a take is too short.
         """
         takes = self.takes(entry)
         return takes[0] if len(takes) == 1 else np.concatenate(takes, axis=1)
 
-    def takes(self, entry: Entry) -> tuple[FloatArray, ...]:
+    def takes(self, entry: Entry, numbers: Sequence[int] | None = None) -> tuple[FloatArray, ...]:
         """What a recording's file is played as: its takes, or the whole of it, [channels, n] each at 48 kHz.
 
+        Args:
+            entry: a recording.
+            numbers: which of its takes; None: all.
+
         Raises:
-            BundleError: the file is missing or unreadable.
+            BundleError: the file is missing or unreadable, or a take is too short.
         """
         if entry.file is None:
             raise ValueError(f"entry {entry.id} is a model, not a recording")
+        spans = entry.takes or (WHOLE,)
+        wanted = [(entry.id, number) for number in (range(len(spans)) if numbers is None else numbers)]
         with self._lock:
-            known = self._audio.get(entry.id)
-            if known is not None:
-                self._audio.move_to_end(entry.id)
-                return known
-        path = self._folders[entry.id] / entry.file
-        sounds = read_parts(path, entry.takes) if entry.takes else (read_audio(path),)
-        with self._lock:
-            self._audio[entry.id] = sounds
-            while sum(map(_bytes, self._audio.values())) > _CACHED_BYTES and len(self._audio) > 1:
-                self._audio.popitem(last=False)
-        return sounds
+            known = {key: self._audio[key] for key in wanted if key in self._audio}
+            for key in known:
+                self._audio.move_to_end(key)
+        lacking = [key for key in wanted if key not in known]
+        if lacking:
+            parts = read_parts(self._folders[entry.id] / entry.file, [spans[number] for _, number in lacking])
+            known |= dict(zip(lacking, parts, strict=True))
+            with self._lock:
+                self._audio |= known
+                held = sum(sound.nbytes for sound in self._audio.values())
+                while held > _CACHED_BYTES and len(self._audio) > 1:
+                    held -= self._audio.popitem(last=False)[1].nbytes
+        return tuple(known[key] for key in wanted)
 
 
-def _bytes(sounds: Sequence[FloatArray]) -> int:
-    return sum(sound.nbytes for sound in sounds)
+def open_bank(bundle: Bundle, name: str) -> Bank:
+    """One of a bundle's banks by its name, or another by its folder, for use with the bundle's CLAP.
+
+    Raises:
+        BundleError: see `Bundle.bank_folder` and `Bank.open`; or its vectors are not of the CLAP's width.
+    """
+    folder = bundle.bank_folder(name)
+    bank = Bank.open(folder, partial(bundle.path, "synthesis"), bundle.clap_mark)
+    wanted = Ssv2aConfig.from_file(bundle.path("ssv2a", "config")).clap_dim
+    if bank.claps.shape[2] != wanted:
+        raise BundleError(
+            f"{folder}: made with another CLAP: expected {wanted} numbers a vector, got "
+            f"{bank.claps.shape[2]}; build it again: ssv2a bank build … --bundle NAME."
+        )
+    return bank
 
 
 def read_audio(path: Path) -> FloatArray:
-    """A sound file as [channels, n] float32 at 48 kHz, at most two channels.
+    """A whole sound file as [1 or 2, n] float32 at 48 kHz; more than two channels are mixed down to one.
 
     Raises:
-        BundleError: the file is missing or unreadable.
+        BundleError: the file is missing, unreadable or too short.
     """
-    try:
-        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    except (OSError, soundfile.LibsndfileError) as error:
-        raise BundleError(f"{path}: no readable sound ({error}); build the bank again.") from error
-    return np.ascontiguousarray(soxr.resample(samples[:, :2], rate, SAMPLE_RATE).T, np.float32)
-
-
-def read_parts(path: Path, spans: Sequence[tuple[float, float]]) -> tuple[FloatArray, ...]:
-    """Parts of a sound file, each [1 or 2, n] at 48 kHz; no more of the file is read than they need.
-
-    Args:
-        path: of any format that libsndfile or ffmpeg reads; more than two channels are mixed down to one.
-        spans: (first, last) second of each.
-
-    Raises:
-        BundleError: the file is missing or unreadable, or ends before a part begins.
-    """
-    try:
-        with soundfile.SoundFile(path) as file:
-            return tuple(_part(file, first, last) for first, last in spans)
-    except OSError as error:
-        raise BundleError(f"{path}: cannot be read ({error.strerror}); is the library mounted?") from error
-    except soundfile.LibsndfileError:
-        return _decoded_parts(path, spans)
-
-
-def _part(file: soundfile.SoundFile, first: float, last: float) -> FloatArray:
-    file.seek(min(round(first * file.samplerate), file.frames))
-    samples = file.read(round((last - first) * file.samplerate), dtype="float32", always_2d=True)
-    if not len(samples):
-        raise BundleError(f"{file.name}: ends before second {first}; build the bank again.")
-    return _stereo(soxr.resample(np.nan_to_num(samples), file.samplerate, SAMPLE_RATE).T)
-
-
-def _decoded_parts(path: Path, spans: Sequence[tuple[float, float]]) -> tuple[FloatArray, ...]:
-    """The same through ffmpeg, decoded from the beginning to the last part's end."""
-    from ssv2a.sounds import sound_blocks  # ffmpeg is not needed for most banks
-
-    until = max(last for _, last in spans)
-    try:
-        blocks = list(islice(sound_blocks(path), int(np.ceil(until)) + 1))
-    except InputError as error:
-        raise BundleError(f"{error} Build the bank again.") from error
-    if not blocks:
-        raise BundleError(f"{path}: no sound in it any more; build the bank again.")
-    whole = np.concatenate(blocks, axis=1)
-    return tuple(_stereo(whole[:, round(a * SAMPLE_RATE) : round(b * SAMPLE_RATE)]) for a, b in spans)
-
-
-def _stereo(sound: FloatArray) -> FloatArray:
-    """At most two channels: more are mixed down to one."""
-    kept = sound if len(sound) <= 2 else sound.mean(axis=0, keepdims=True)
-    return np.ascontiguousarray(kept, np.float32)
+    return read_parts(path, [WHOLE])[0]
 
 
 def write_bank(
@@ -271,14 +233,65 @@ def write_manifest(folder: Path, facts: Mapping[str, Any], entries: Sequence[Ent
     part.replace(folder / MANIFEST)
 
 
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    """A bank without what it extends."""
+
+    folder: Path
+    manifest: Mapping[str, Any]
+    entries: tuple[Entry, ...]
+    claps: FloatArray  # [n, k, clap_dim]
+
+
+def _layers(folder: Path, shipped: Callable[[str], Path] | None, clap: str | None) -> list[_Layer]:
+    """A bank and all that it extends, the last one of these first."""
+    layers = [_layer(folder, clap)]
+    while layers[0].manifest.get("extends"):
+        above = layers[0]
+        base = _extended(above.folder, above.manifest["extends"], shipped)
+        if any(base.resolve() == layer.folder.resolve() for layer in layers):
+            raise BundleError(f"{base / MANIFEST}: extends itself; name another bank there, or null.")
+        below = _layer(base, clap or above.manifest.get("clap"))
+        widths = above.claps.shape[2], below.claps.shape[2]
+        if widths[0] != widths[1]:
+            raise BundleError(
+                f"{above.folder}: vectors of {widths[0]} numbers, and of {widths[1]} in {base}, which it "
+                "extends: made with another CLAP. Build both with one bundle."
+            )
+        layers.insert(0, below)
+    return layers
+
+
+def _layer(folder: Path, clap: str | None) -> _Layer:
+    manifest = _read_manifest(folder)
+    made_with = manifest.get("clap")
+    if made_with and clap and made_with != clap:
+        raise BundleError(
+            f"{folder / MANIFEST}: made with another CLAP ({made_with[:12]}) than the bundle's, or that of a "
+            f"bank that extends it ({clap[:12]}); build it again: ssv2a bank build … --bundle NAME."
+        )
+    entries = tuple(_entry(folder, row) for row in manifest["entries"])
+    _check_files(folder, entries)
+    return _Layer(
+        folder, manifest, entries, _read_claps(folder / manifest.get("vectors", CLAPS), len(entries))
+    )
+
+
 def _read_manifest(folder: Path) -> dict[str, Any]:
     path = folder / MANIFEST
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise BundleError(f"{path}: no sound bank ({error}); expected a folder with {MANIFEST}.") from error
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT or "entries" not in manifest:
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise BundleError(f"{path}: not a sound bank of format {FORMAT}; build it again with this version.")
+    texts = {key: manifest[key] for key in ("extends", "clap", "vectors") if manifest.get(key)}
+    for key, value in {"name": manifest.get("name"), **texts}.items():
+        if not isinstance(value, str):
+            raise BundleError(f"{path}: '{key}': expected a text, got {value!r}; build the bank again.")
+    rows = manifest.get("entries")
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise BundleError(f"{path}: 'entries': expected a list of tables; build the bank again.")
     return cast(dict[str, Any], manifest)
 
 
@@ -304,15 +317,22 @@ def _extended(folder: Path, name: str, shipped: Callable[[str], Path] | None) ->
 
 
 def _entry(folder: Path, row: dict[str, Any]) -> Entry:
+    where = f"{folder / MANIFEST}: entry {row.get('id')!r}"
     try:
         spans = tuple((float(first), float(last)) for first, last in row.get("takes", ()))
-        entry = Entry(**{**row, "pause_seconds": tuple(row["pause_seconds"]), "takes": spans})
+        shortest, longest = row["pause_seconds"]
+        pauses = float(shortest), float(longest)
+        entry = Entry(**{**row, "pause_seconds": pauses, "takes": spans})
     except (TypeError, ValueError, KeyError) as error:
-        raise BundleError(
-            f"{folder / MANIFEST}: entry {row.get('id')!r} is not understood ({error})."
-        ) from error
+        raise BundleError(f"{where} is not understood ({error}).") from error
     if (entry.file is None) == (entry.model is None):
-        raise BundleError(f"{folder / MANIFEST}: entry {entry.id!r} needs either a file or a model.")
+        raise BundleError(f"{where} needs either a file or a model.")
+    if entry.kind not in get_args(Kind):
+        raise BundleError(f"{where}: kind {entry.kind!r}; expected {' or '.join(get_args(Kind))}.")
+    if not 0 <= pauses[0] <= pauses[1]:
+        raise BundleError(f"{where}: pause_seconds {pauses}; expected the shortest, then the longest.")
+    if not all(0 <= first < last for first, last in spans):
+        raise BundleError(f"{where}: takes {spans}; expected the first second of each, then its last.")
     return entry
 
 
@@ -326,8 +346,9 @@ def _check_files(folder: Path, entries: Sequence[Entry]) -> None:
         )
 
 
-def _stacked(first: FloatArray, second: FloatArray) -> FloatArray:
-    """Vectors of two banks below each other; the last vector of an entry fills up a narrower one."""
-    width = max(first.shape[1], second.shape[1])
-    filled = [np.pad(c, ((0, 0), (0, width - c.shape[1]), (0, 0)), mode="edge") for c in (first, second)]
-    return np.concatenate(filled)
+def _stacked(parts: Sequence[FloatArray]) -> FloatArray:
+    """Vectors of banks below each other; the last vector of an entry fills up a narrower bank."""
+    width = max(part.shape[1] for part in parts)
+    return np.concatenate(
+        [np.pad(part, ((0, 0), (0, width - part.shape[1]), (0, 0)), mode="edge") for part in parts]
+    )

@@ -44,13 +44,12 @@ def wave_tags(path: Path) -> Mapping[str, str] | None:
         if chunks is None:
             return None
         for name, content in chunks:
-            found[name] |= _READERS[name](content)
-    tags: dict[str, str] = {}
-    for group in found.values():
-        for key, text in group.items():
-            if text and key not in tags:
-                tags[key] = text
-    return tags
+            found[name] = _said(_READERS[name](content)) | found[name]
+    return found["LIST"] | found["bext"] | found["iXML"]
+
+
+def _said(tags: Mapping[str, str]) -> dict[str, str]:
+    return {key: text for key, text in tags.items() if text}
 
 
 def _chunks(file: BinaryIO) -> Iterator[tuple[str, bytes]] | None:
@@ -98,8 +97,8 @@ def _info(content: bytes) -> dict[str, str]:
     while content[:4] == b"INFO" and place + 8 <= len(content):
         name, size = struct.unpack_from("<4sI", content, place)
         key = _INFO.get(name.decode("latin-1"))
-        if key is not None:
-            tags[key] = _text(content[place + 8 : place + 8 + size])
+        if key is not None and (text := _text(content[place + 8 : place + 8 + size])):
+            tags.setdefault(key, text)
         place += 8 + size + size % 2
     return tags
 

@@ -27,11 +27,18 @@ _AUTHORS = (
     "recordist",
     "encoded_by",
 )
-_MACHINES = re.compile(  # originators that are programs and recorders, not people
-    r"pro ?tools|reaper|nuendo|cubase|logic|audition|soundminer|sound ?devices|mixpre|zoom|tascam|wavelab|"
-    r"lavf|sequoia|pyramix|soundtrack|izotope|rx|aaton|cantar|fostex|edirol|roland|marantz|nagra|ffmpeg|audacity",
-    re.IGNORECASE,
-)
+# Originators that are programs and recorders, not people, and what else stands in their names.
+_MACHINES = frozenset({
+    "tools", "protools", "reaper", "nuendo", "cubase", "logic", "audition", "soundminer", "devices",
+    "sounddevices", "mixpre", "zoom", "tascam", "wavelab", "lavf", "sequoia", "pyramix", "soundtrack",
+    "izotope", "rx", "aaton", "cantar", "fostex", "edirol", "roland", "marantz", "nagra", "ffmpeg",
+    "audacity",
+})  # fmt: skip
+_OF_MACHINES = frozenset({
+    "pro", "sound", "adobe", "apple", "avid", "digidesign", "steinberg", "cockos", "magix", "merging",
+    "cantarx", "windows", "macintosh", "macos", "handy", "recorder", "studio", "elements", "advanced",
+    "version", "x", "hd", "le", "ii", "iii",
+})  # fmt: skip
 _RECORDER_LINE = re.compile(r"^\s*[a-z]?[A-Z][A-Z0-9]*=.*$", re.MULTILINE)  # "sTAKE=03" of field recorders
 _CAT_ID = re.compile(r"[A-Z]{3,6}[a-z][A-Za-z0-9]{1,4}(-[A-Za-z0-9]+)?")  # DOORWood, UIClick, WATRSurf-Beach
 _CAMEL = re.compile(
@@ -200,7 +207,18 @@ def _sentence(text: str) -> str:
 
 
 def _author(tags: Mapping[str, str]) -> str:
-    return next((text for text in _all(tags, _AUTHORS) if not _MACHINES.search(text)), "")
+    return next((text for text in _all(tags, _AUTHORS) if not _is_machine(text)), "")
+
+
+def _is_machine(text: str) -> bool:
+    """Whether a text is the name of a program or a recorder and no more: "ZOOM H5", but not "Zoom Smith"."""
+    words = re.findall(r"[^\W_]+", text.lower().replace("-", ""))
+    named = [re.sub(r"\d.*", "", word) for word in words]  # without a model's or a version's number
+    if not _MACHINES.intersection(named):
+        return False
+    return all(
+        word != name or name in _MACHINES | _OF_MACHINES for word, name in zip(words, named, strict=True)
+    )
 
 
 def _first(tags: Mapping[str, str], keys: tuple[str, ...]) -> str:

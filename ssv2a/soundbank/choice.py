@@ -17,6 +17,7 @@ from ssv2a.types import FloatArray
 
 _DEPTH = 8  # candidates of one voice
 _TEMPERATURE = 0.08  # of the draw among them, in cosine
+MOST_TAKES, MOST_SECONDS = 12, 60.0  # of recordings of one event that sound in turn: all are held in memory
 SHARE_OF_COSINE = 0.5  # among entries of one sound, where an entry's worth counts as well
 _FULL_BAND = 32_000  # Hz
 _USED = 0.25  # taken off the score of an entry that another voice has
@@ -45,7 +46,7 @@ class Candidates:
 
     places: tuple[int, ...]  # in Bank.entries
     scores: tuple[float, ...]  # cosine with what the voice wants, plus the entry's worth
-    vectors: FloatArray  # [m, 256]: of each, the one of its vectors that lies nearest
+    vectors: FloatArray  # [m, clap_dim]: of each, the one of its vectors that lies nearest
 
 
 def nearest(bank: Bank, wanted: FloatArray, sound: str | None) -> Candidates:
@@ -86,7 +87,7 @@ def worth(entry: Entry) -> float:
 
 
 def mixture_weights(voices: Sequence[Candidates], target: FloatArray) -> list[FloatArray]:
-    """Weights ≥ 0 of every voice's candidates, whose sum of vectors lies nearest to `target` [256]."""
+    """Weights ≥ 0 of every voice's candidates, whose sum of vectors lies nearest to `target` [clap_dim]."""
     stacked = np.concatenate([voice.vectors for voice in voices])
     weights, _ = nnls(stacked.T.astype(np.float64), target.astype(np.float64))
     ends = np.cumsum([len(voice.places) for voice in voices])[:-1]
@@ -122,3 +123,26 @@ def kin(bank: Bank, entry: Entry) -> tuple[Entry, ...]:
         and other.id != entry.id
     )
     return (entry, *others)
+
+
+def takes_in_turn(
+    bank: Bank, entry: Entry, rng: np.random.Generator
+) -> tuple[tuple[Entry, tuple[int, ...]], ...]:
+    """Which takes of an event's recordings sound in turn: of each of its kin some, by `Entry.takes`' number.
+
+    All of them; where they are more than MOST_TAKES or MOST_SECONDS long, a draw, the entry's own first.
+    """
+    takes = [
+        (one, number, last - first)
+        for one in kin(bank, entry)
+        for number, (first, last) in enumerate(one.takes or ((0.0, one.seconds),))
+    ]
+    if len(takes) > MOST_TAKES or sum(seconds for _, _, seconds in takes) > MOST_SECONDS:
+        own = max(1, len(entry.takes))
+        order = [*rng.permutation(own), *(own + rng.permutation(len(takes) - own))][:MOST_TAKES]
+        ends = np.cumsum([takes[place][2] for place in order])
+        takes = [takes[place] for place in order[: max(1, int((ends <= MOST_SECONDS).sum()))]]
+    drawn: dict[str, tuple[Entry, tuple[int, ...]]] = {}
+    for one, number, _ in takes:
+        drawn[one.id] = one, (*drawn.get(one.id, (one, ()))[1], number)
+    return tuple(drawn.values())

@@ -8,32 +8,32 @@ of change; one that was moved or renamed, by its content. The files themselves a
 from __future__ import annotations
 
 import hashlib
-import json
 import os
-import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, suppress
-from dataclasses import asdict, dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path, PurePath
 
 import numpy as np
 import soundfile
+from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
 from ssv2a.errors import BundleError, InputError, MediaError
 from ssv2a.media import ffmpeg
 from ssv2a.roles import Clap
-from ssv2a.soundbank.bank import SHIPPED, Entry, read_parts, write_manifest
+from ssv2a.soundbank.bank import SHIPPED, Entry, write_manifest
 from ssv2a.soundbank.bwf import wave_tags
-from ssv2a.soundbank.captions import describe
+from ssv2a.soundbank.captions import Description, describe
+from ssv2a.soundbank.index import VECTORS, Heard, Index, Print, open_index
 from ssv2a.soundbank.meanings import Meanings
 from ssv2a.soundbank.outline import SHORTEST_TEXTURE, Outline, kind_of, outline, pauses_of, takes_of
+from ssv2a.soundbank.recordings import SHORTEST, read_parts
 from ssv2a.soundbank.vocabulary import vocabulary
 from ssv2a.sounds import sound_blocks
 from ssv2a.types import SAMPLE_RATE, FloatArray, Kind
 
-INDEX = "index.sqlite"
 SUFFIXES = frozenset(
     {
         ".wav",
@@ -52,18 +52,11 @@ SUFFIXES = frozenset(
     }
     | {".m4a", ".aac", ".mp4", ".caf", ".wma", ".wv", ".au", ".snd", ".mka", ".ac3"}
 )
-VECTORS = 4  # of a file: heard in so many windows
 _WINDOW = 10.0  # seconds of one
 _LONGEST_TEXTURE = 60.0  # seconds of a long recording that are played: those nearest its usual level
 _LONGEST = 4 * 3600  # seconds of a file that are listened to
 _DIGEST_BYTES = 1 << 20  # of a file's beginning, middle and end
-_SCHEMA = """
-create table if not exists files (
-    path text primary key, size integer, changed integer, digest text, build text,
-    entry text, vectors blob, fault text
-);
-create index if not exists by_digest on files (digest);
-"""
+_MISNAMED = "its name, or that of a folder, is not UTF-8; rename it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,29 +110,59 @@ def build_library(
             next one goes on from there.
 
     Raises:
-        BundleError: the folder is missing, or no file of it can be used.
+        BundleError: the folder is missing, no file of it can be used, or the bank cannot be written.
     """
-    if not plan.folder.is_dir():
-        raise BundleError(f"{plan.folder}: no such folder; expected one with sounds in it.")
-    plan.bank.mkdir(parents=True, exist_ok=True)
-    paths = sound_files(plan.folder, plan.bank)
-    with closing(sqlite3.connect(plan.bank / INDEX)) as index:
-        index.executescript(_SCHEMA)
-        tally = {"read": 0, "known": 0, "moved": 0}
+    found = _found(plan)
+    try:
+        plan.bank.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BundleError(
+            f"{plan.bank}: cannot be made: {error.strerror}; give a folder that can be written (--out)."
+        ) from error
+    paths = [path for path in found if _is_utf8(path)]
+    misnamed = [(_shown(path.relative_to(plan.folder)), _MISNAMED) for path in found if not _is_utf8(path)]
+    tally = {"read": 0, "known": 0, "moved": 0}
+    with open_index(plan.bank, plan.build) as index:
         for number, path in enumerate(paths, 1):
             on_file(number, len(paths), path)
             tally[_update(index, plan, path, clap, meanings)] += 1
-            index.commit()
-        gone = _forget(index, plan.folder, paths)
-        entries, vectors, faults = _kept(index)
-    if not entries:
+        gone = index.forget_all_but({path.relative_to(plan.folder).as_posix() for path in paths})
+        kept, faults = index.everything()
+        faults = sorted([*faults, *misnamed])
+        if not kept:
+            reasons = "".join(f"\n  {path}: {why}" for path, why in faults[:5])
+            raise BundleError(f"{plan.folder}: no sound in it that can be used:{reasons}")
+        index.commit()
+    _write(plan, [one.entry for one in kept], np.stack([one.vectors for one in kept]))
+    return Counts(len(kept), tally["read"], tally["known"], tally["moved"], gone, tuple(faults))
+
+
+def _found(plan: Plan) -> tuple[Path, ...]:
+    """The library's files, before anything that is known of them is touched.
+
+    Raises:
+        BundleError: the folder is missing, has no sounds in it or a name that a bank cannot hold.
+    """
+    if not plan.folder.is_dir():
+        raise BundleError(f"{plan.folder}: no such folder; expected one with sounds in it.")
+    if not _is_utf8(plan.folder):
+        raise BundleError(f"{_shown(plan.folder)}: the folder's name is not UTF-8; rename it.")
+    found = sound_files(plan.folder, plan.bank)
+    if not found:
+        suffixes = ", ".join(sorted(SUFFIXES)[:6])
         raise BundleError(
-            f"{plan.folder}: no sound in it that can be used"
-            + "".join(f"\n  {path}: {why}" for path, why in faults[:5])
-            + ("" if faults else f"; expected files such as {', '.join(sorted(SUFFIXES)[:6])}")
+            f"{plan.folder}: no sound in it; expected files such as {suffixes}. Is the disk mounted?"
         )
-    _write(plan, entries, vectors)
-    return Counts(len(entries), tally["read"], tally["known"], tally["moved"], gone, tuple(faults))
+    return found
+
+
+def _is_utf8(path: Path) -> bool:
+    return _shown(path) == str(path)
+
+
+def _shown(path: PurePath) -> str:
+    """A path as it can be printed: bytes that are not UTF-8 in hexadecimal."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def sound_files(folder: Path, bank: Path) -> tuple[Path, ...]:
@@ -157,56 +180,76 @@ def sound_files(folder: Path, bank: Path) -> tuple[Path, ...]:
     return tuple(found)
 
 
-def _update(index: sqlite3.Connection, plan: Plan, path: Path, clap: Clap, meanings: Meanings) -> str:
+def _update(index: Index, plan: Plan, path: Path, clap: Clap, meanings: Meanings) -> str:
     """Bring one file up to date; what was done: "known", "moved" or "read"."""
     name = path.relative_to(plan.folder).as_posix()
     try:
-        facts = path.stat()
-        known = index.execute("select size, changed, build from files where path = ?", (name,)).fetchone()
-        if known == (facts.st_size, facts.st_mtime_ns, plan.build):
+        facts, last = path.stat(), index.print_of(name)
+        if last is not None and (last.size, last.changed) == (facts.st_size, facts.st_mtime_ns):
             return "known"
-        digest = _digest(path, facts.st_size)
+        now = Print(facts.st_size, facts.st_mtime_ns, _digest(path, facts.st_size))
     except OSError as error:
-        _keep(index, plan, name, (0, 0, ""), fault=f"cannot be read: {error.strerror}")
+        index.keep(name, Print(0, 0, ""), f"cannot be read: {error.strerror}")
         return "read"
-    row = (facts.st_size, facts.st_mtime_ns, digest)
-    twin = index.execute(
-        "select entry, vectors from files where digest = ? and size = ? and build = ? and entry is not null",
-        (digest, facts.st_size, plan.build),
-    ).fetchone()
-    if twin is not None:
-        entry = replace(entry_from(json.loads(twin[0])), id=name, file=_file(plan, path))
-        _keep(index, plan, name, row, entry, twin[1])
-        return "moved"
+    twins = index.heard(now.digest)
+    if name in twins:  # touched, and otherwise as it was
+        index.keep(name, now, twins[name])
+        return "known"
+    for twin in twins.values():
+        entry = _described_anew(plan, path, twin.entry, meanings)
+        if entry is not None:
+            index.keep(name, now, replace(twin, entry=entry))
+            return "moved"
     try:
-        entry, vectors = read_file(plan, path, clap, meanings)
-        _keep(index, plan, name, row, entry, np.ascontiguousarray(vectors, np.float16).tobytes())
+        index.keep(name, now, read_file(plan, path, clap, meanings))
     except (InputError, BundleError, MediaError, OSError) as error:
-        _keep(index, plan, name, row, fault=str(error).removeprefix(f"{path}: "))
+        index.keep(name, now, str(error).removeprefix(f"{path}: "))
     return "read"
 
 
-def read_file(plan: Plan, path: Path, clap: Clap, meanings: Meanings) -> tuple[Entry, FloatArray]:
-    """One file as an entry, and its vectors [VECTORS, clap_dim].
+def _described_anew(plan: Plan, path: Path, twin: Entry, meanings: Meanings) -> Entry | None:
+    """The entry of a file whose content is known from another: what is said of it may differ.
+
+    None where it is to be read: sounds of another kind are played in other parts.
+    """
+    said, sound = _said(plan, path, meanings)
+    kind = _kind_of_sound(sound, twin.seconds) if sound else None if twin.sound else twin.kind
+    if kind != twin.kind:
+        return None
+    return replace(
+        twin,
+        id=path.relative_to(plan.folder).as_posix(),
+        file=_file(plan, path),
+        sound=sound,
+        caption=said.caption,
+        licence=said.licence,
+        author=said.author,
+        credit=said.credit,
+    )
+
+
+def read_file(plan: Plan, path: Path, clap: Clap, meanings: Meanings) -> Heard:
+    """One file as an entry with its vectors.
 
     Raises:
-        InputError: there is no sound in it, or it is silent.
+        InputError: there is no sound in it, or it is silent or too short.
         BundleError, MediaError, OSError: it cannot be read.
     """
     # 1. Its level over time, and what it is said to be.
     measured, rate, channels = _measure(path)
     if measured.silent:
         raise InputError(f"{path}: silent; expected a sound that can be heard.")
-    said = describe(tags_of(path), PurePath(path.relative_to(plan.folder)), plan.licence)
-    sound = next((key for phrase in said.phrases if (key := meanings.sound_of(phrase))), "")
+    if measured.seconds < SHORTEST:
+        length, least = 1000 * measured.seconds, 1000 * SHORTEST
+        raise InputError(f"{path}: {length:.3g} ms long; expected at least {least:.0f} ms.")
+    said, sound = _said(plan, path, meanings)
 
     # 2. Texture or event, and which parts of it are played.
-    kind = _kind(measured, sound)
+    kind = _kind_of_sound(sound, measured.seconds) if sound else kind_of(measured)
     takes = _steadiest(measured) if kind == "texture" else takes_of(measured)
 
     # 3. What it sounds like.
-    windows = read_parts(path, _windows(takes, kind == "texture"))
-    vectors = clap.audio_batch([window for window in windows if window.shape[1]])
+    vectors = clap.audio_batch(read_parts(path, _windows(takes, kind == "texture")))
     entry = Entry(
         id=path.relative_to(plan.folder).as_posix(),
         kind=kind,
@@ -223,14 +266,18 @@ def read_file(plan: Plan, path: Path, clap: Clap, meanings: Meanings) -> tuple[E
         pause_seconds=(0.0, 0.0) if kind == "texture" else pauses_of(takes) or (0.6, 2.5),
         takes=takes,
     )
-    return entry, np.pad(vectors, ((0, VECTORS - len(vectors)), (0, 0)), mode="edge")
+    return Heard(entry, np.pad(vectors, ((0, VECTORS - len(vectors)), (0, 0)), mode="edge"))
 
 
-def _kind(measured: Outline, sound: str) -> Kind:
-    """As sounds of its kind are, where it is known and the recording long enough; else as its level tells."""
-    if not sound:
-        return kind_of(measured)
-    return "event" if measured.seconds < SHORTEST_TEXTURE else vocabulary()[sound].kind
+def _said(plan: Plan, path: Path, meanings: Meanings) -> tuple[Description, str]:
+    """What a file is said to be, and the sound that this means; "" where it is none of the vocabulary."""
+    said = describe(tags_of(path), PurePath(path.relative_to(plan.folder)), plan.licence)
+    return said, next((key for phrase in said.phrases if (key := meanings.sound_of(phrase))), "")
+
+
+def _kind_of_sound(sound: str, seconds: float) -> Kind:
+    """As such sounds are, where the recording is long enough."""
+    return "event" if seconds < SHORTEST_TEXTURE else vocabulary()[sound].kind
 
 
 def tags_of(path: Path) -> dict[str, str]:
@@ -248,13 +295,6 @@ def tags_of(path: Path) -> dict[str, str]:
             key.lower(): str(text) for key, text in found.get("format", {}).get("tags", {}).items()
         } | tags
     return tags
-
-
-def entry_from(row: dict[str, object]) -> Entry:
-    """An entry as the index keeps it."""
-    spans = tuple((float(first), float(last)) for first, last in row["takes"])  # type: ignore[attr-defined]
-    pauses: tuple[object, ...] = tuple(row["pause_seconds"])  # type: ignore[arg-type]
-    return Entry(**{**row, "takes": spans, "pause_seconds": pauses})  # type: ignore[arg-type]
 
 
 def _measure(path: Path) -> tuple[Outline, int, int]:
@@ -319,54 +359,21 @@ def _digest(path: Path, size: int) -> str:
     return digest.hexdigest()
 
 
-def _keep(
-    index: sqlite3.Connection,
-    plan: Plan,
-    name: str,
-    row: tuple[int, int, str],
-    entry: Entry | None = None,
-    vectors: bytes | None = None,
-    fault: str | None = None,
-) -> None:
-    text = None if entry is None else json.dumps(asdict(entry), ensure_ascii=False)
-    index.execute(
-        "insert or replace into files values (?, ?, ?, ?, ?, ?, ?, ?)",
-        (name, *row, plan.build, text, vectors, fault),
-    )
-
-
-def _forget(index: sqlite3.Connection, folder: Path, paths: Sequence[Path]) -> int:
-    """Drop what is no more in the library; how many files."""
-    there = {path.relative_to(folder).as_posix() for path in paths}
-    gone = [(name,) for (name,) in index.execute("select path from files") if name not in there]
-    index.executemany("delete from files where path = ?", gone)
-    index.commit()
-    return len(gone)
-
-
-def _kept(index: sqlite3.Connection) -> tuple[list[Entry], FloatArray, list[tuple[str, str]]]:
-    """Entries with their vectors [n, VECTORS, clap_dim], and files with what is wrong with them."""
-    entries, vectors, faults = [], [], []
-    for path, entry, blob, fault in index.execute(
-        "select path, entry, vectors, fault from files order by path"
-    ):
-        if entry is None:
-            faults.append((path, fault))
-        else:
-            entries.append(entry_from(json.loads(entry)))
-            vectors.append(np.frombuffer(blob, np.float16).reshape(VECTORS, -1))
-    return entries, np.stack(vectors) if vectors else np.zeros((0, VECTORS, 1), np.float16), faults
-
-
 def _write(plan: Plan, entries: Sequence[Entry], vectors: FloatArray) -> None:
     """Vectors first, under a name of their own, then the manifest that names them; the old ones go last."""
-    mark = hashlib.blake2b(vectors.tobytes(), digest_size=6).hexdigest()
+    halves = np.ascontiguousarray(vectors, np.float16)
+    mark = hashlib.blake2b(halves.tobytes(), digest_size=6).hexdigest()
     name = f"claps-{mark}.safetensors"
-    save_file({"claps": vectors}, plan.bank / f"{name}.part")
-    (plan.bank / f"{name}.part").replace(plan.bank / name)
     extends = None if plan.extends is None else SHIPPED + plan.extends
     facts = {"name": plan.name, "library": True, "extends": extends, "clap": plan.mark, "vectors": name}
-    write_manifest(plan.bank, facts, entries)
-    for old in plan.bank.glob("claps-*.safetensors"):
-        if old.name != name:
-            old.unlink()
+    try:
+        save_file({"claps": halves}, plan.bank / f"{name}.part")
+        (plan.bank / f"{name}.part").replace(plan.bank / name)
+        write_manifest(plan.bank, facts, entries)
+        for old in plan.bank.glob("claps-*.safetensors"):
+            if old.name != name:
+                old.unlink()
+    except (OSError, SafetensorError) as error:
+        raise BundleError(
+            f"{plan.bank}: cannot be written ({error}); give a folder that can be (--out), or make room."
+        ) from error

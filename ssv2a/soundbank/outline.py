@@ -11,6 +11,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from ssv2a.soundbank.recordings import clean
 from ssv2a.types import FloatArray, Kind
 
 HOP = 0.01  # seconds of one level
@@ -34,6 +35,7 @@ class Outline:
     """Level of a recording over time."""
 
     levels_db: FloatArray  # [hops] of the loudest channel, dB of full scale, floor −100
+    hop: float  # seconds of one level: HOP, rounded to whole samples
     seconds: float
     peak: float  # of all samples, full scale 1
 
@@ -50,17 +52,18 @@ def outline(blocks: Iterable[FloatArray], rate: int) -> Outline:
     rest = np.zeros((0, 0), np.float32)
     count, peak = 0, 0.0
     for block in blocks:
-        clean = np.nan_to_num(block, posinf=0.0, neginf=0.0)
-        count += clean.shape[1]
-        peak = max(peak, float(np.abs(clean).max(initial=0.0)))
-        joined = np.concatenate([rest, clean], axis=1) if rest.size else clean
+        samples = clean(block)
+        count += samples.shape[1]
+        peak = max(peak, float(np.abs(samples).max(initial=0.0)))
+        joined = np.concatenate([rest, samples], axis=1) if rest.size else samples
         whole = joined.shape[1] // hop
         powers.append(_powers(joined[:, : whole * hop], hop))
         rest = joined[:, whole * hop :]
     if rest.size:
         powers.append(np.square(rest).mean(axis=1).max(keepdims=True))
     power = np.concatenate(powers) if powers else np.zeros(0, np.float32)
-    return Outline(np.asarray(10 * np.log10(np.maximum(power, 1e-10)), np.float32), count / rate, peak)
+    levels = np.asarray(10 * np.log10(np.maximum(power, 1e-10)), np.float32)
+    return Outline(levels, hop / rate, count / rate, peak)
 
 
 def _powers(whole: FloatArray, hop: int) -> FloatArray:
@@ -86,20 +89,23 @@ def kind_of(measured: Outline) -> Kind:
 
 
 def takes_of(measured: Outline) -> tuple[tuple[float, float], ...]:
-    """Where one after the other is heard: (first second, last second), with silence between them."""
-    levels = measured.levels_db
-    loud = levels > _threshold(levels)
+    """Where one after the other is heard: (first second, last second), with silence between them.
+
+    Clicks are takes only where there is nothing longer; of what is not silent there is one take or more.
+    """
+    levels, hop = measured.levels_db, measured.hop
     peak = float(levels.max(initial=-100.0))
     spans = [
         (first, last)
-        for first, last in _joined(_runs(loud), round(_GAP / HOP))
-        if (last - first) * HOP >= _SHORTEST_TAKE and levels[first:last].max() >= peak - _BELOW_LOUDEST_DB
+        for first, last in _joined(_runs(levels > _threshold(levels)), round(_GAP / hop))
+        if levels[first:last].max() >= peak - _BELOW_LOUDEST_DB
     ]
-    ends = [first for first, _ in spans[1:]] + [len(levels)]
+    spans = [(first, last) for first, last in spans if (last - first) * hop >= _SHORTEST_TAKE] or spans
+    ends = [*(first for first, _ in spans[1:]), len(levels)]
     takes = []
-    for (first, last), following in zip(spans, ends, strict=True):
-        start = max(0.0, first * HOP - _BEFORE)
-        end = min(last * HOP + _AFTER, following * HOP, measured.seconds, start + _LONGEST_TAKE)
+    for (first, last), following in zip(spans, ends, strict=False):
+        start = max(0.0, first * hop - _BEFORE)
+        end = min(last * hop + _AFTER, following * hop, measured.seconds, start + _LONGEST_TAKE)
         takes.append((round(start, 3), round(end, 3)))
     return tuple(takes[:MOST_TAKES])
 

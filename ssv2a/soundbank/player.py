@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ssv2a.soundbank.arrangement import free_place
 from ssv2a.soundbank.bank import Bank, Entry
-from ssv2a.soundbank.choice import kin
+from ssv2a.soundbank.choice import takes_in_turn
 from ssv2a.soundbank.grains import granulate
 from ssv2a.soundbank.model import Params
 from ssv2a.soundbank.render import at_speed, event_train, level_gain
@@ -150,12 +150,13 @@ def _takes(
 ) -> tuple[list[FloatArray], list[Entry]]:
     """Takes of an event that sound in turn, of one number of channels, and the entry of each.
 
-    Of a model, `most` renders; of recordings, all there are.
+    Of a model, `most` renders; of recordings, those of `takes_in_turn`.
     """
     if entry.model is not None:
         model = bank.models[entry.model]
         return [model.render(params, _LONGEST_EVENT, rng) for _ in range(most)], [entry] * most
-    heard = [(take, one) for one in kin(bank, entry) for take in bank.takes(one)]
+    drawn = takes_in_turn(bank, entry, rng)
+    heard = [(take, one) for one, numbers in drawn for take in bank.takes(one, numbers)]
     sounds, entries = [take for take, _ in heard], [one for _, one in heard]
     if len({sound.shape[0] for sound in sounds}) > 1:
         sounds = [sound.mean(axis=0, keepdims=True) for sound in sounds]
