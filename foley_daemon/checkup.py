@@ -1,4 +1,4 @@
-"""`foley check`: settings files, and whether this machine has what the work needs."""
+"""`foley check`: settings files, the models they name, and whether this machine has what the work needs."""
 
 from __future__ import annotations
 
@@ -12,8 +12,16 @@ from pathlib import Path
 from foley_daemon.config import Config, load_config
 from foley_daemon.errors import ConfigError, FoleyError
 from foley_daemon.home import state_folder
-from foley_daemon.profile import FILE_NAME, find_profile, load_profile, profile_file, profile_names
-from foley_daemon.yaml_tree import read_tree
+from foley_daemon.profile import (
+    FILE_NAME,
+    Profile,
+    load_profile,
+    profile_file,
+    profile_names,
+    profile_of,
+    written_at,
+)
+from foley_daemon.yaml_tree import Fault, FaultyFile, read_tree
 from ssv2a.errors import Ssv2aError
 
 MIN_FREE_BYTES = 500_000_000
@@ -35,7 +43,28 @@ def check_file(path: Path) -> Iterator[Finding]:
     elif _is_config(path):
         yield from _config_findings(path)
     else:
-        yield _ask(str(path), lambda: f"a valid profile ({load_profile(path).name})")
+        yield _ask(str(path), lambda: f"a valid profile ({usable_profile(path).name})")
+
+
+def usable_profile(path: Path) -> Profile:
+    """The profile of a file, its bundle and bank found whole.
+
+    Raises:
+        ConfigError: it is wrong, or what it names is; with file, line and remedy.
+    """
+    from foley_daemon.engine import bundle_id, check_bank
+
+    profile = load_profile(path)
+    model = profile.model
+    name = "bundle"
+    try:
+        bundle_id(model.bundle)
+        name = "bank"
+        check_bank(model.bundle, model.bank)
+    except (Ssv2aError, OSError) as error:
+        text = f"{str(error).rstrip('.')}; correct the line, or what it names"
+        raise FaultyFile([Fault(written_at(path, "model", name), f"model.{name}", text)]) from error
+    return profile
 
 
 def check_machine() -> Iterator[Finding]:
@@ -49,7 +78,7 @@ def check_machine() -> Iterator[Finding]:
     yield _ask("state folder", lambda: _writable(state, make=True))
     yield _ask("temporary folder", lambda: _writable(Path(tempfile.gettempdir())))
     for name, path in profile_names().items():
-        yield _ask(f"profile {name}", lambda path=path: f"valid, {load_profile(path) and path}")  # type: ignore[misc]
+        yield _ask(f"profile {name}", lambda path=path: f"valid, {usable_profile(path) and path}")  # type: ignore[misc]
 
 
 def _is_config(path: Path) -> bool:
@@ -80,7 +109,7 @@ def _folder_findings(folder: Path, named: str | None) -> Iterator[Finding]:
 
 
 def _profile_text(folder: Path, named: str | None) -> str:
-    profile = find_profile(folder, named)
+    profile = usable_profile(profile_of(folder, named))
     origin = FILE_NAME if profile_file(folder) else "no foley.yaml"
     return f"a valid profile ({profile.name}, {origin})"
 

@@ -61,7 +61,7 @@ def show_output(clip: Path, output: Output, console: Console) -> None:
     console.print(
         f"[bold]{escape(readable(clip.name))}[/bold] done in {output.seconds:.1f} s", soft_wrap=True
     )
-    for file in (*output.files, output.report, *([output.picture] if output.picture else [])):
+    for file in output.published:
         console.print(f"  → {escape(readable(file))}", soft_wrap=True)
     for line in output.verified:
         console.print(f"  [green]✓[/green] {escape(readable(line))}", soft_wrap=True)

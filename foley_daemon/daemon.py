@@ -16,12 +16,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
 from loguru import logger
 
-from foley_daemon.config import Config
+from foley_daemon.config import Config, FolderSettings
 from foley_daemon.domain import Job, JobState
 from foley_daemon.errors import ClipError, FolderGone, FolderTaken, TransientError, gravest
 from foley_daemon.hints import Hints
@@ -57,14 +58,24 @@ INTERRUPTED = 130  # exit code after Ctrl-C
 class Place:
     """One hot folder with what belongs to it while the daemon runs."""
 
-    def __init__(self, folder: WatchedFolder) -> None:
+    def __init__(self, folder: WatchedFolder, check: Callable[[], object]) -> None:
         self.folder = folder
+        self._check = check
+        self._checked: Profile | None = None
         self.sweeper = Sweeper(folder)
         self.hints: Hints | None = None
         self.trouble = ""  # why it is left alone now, and
         self.trouble_code = 0  # the exit code for that
         self.sweep = Sweep()
         self.due = 0.0  # monotonic: the next sweep
+
+    def profile(self) -> Profile:
+        """The folder's profile of now; each change of it, and what was in trouble, is checked first."""
+        profile = self.folder.profile()
+        if self.trouble or profile != self._checked:
+            self._check()
+            self._checked = profile
+        return profile
 
     def listen(self, mode: str, wake: threading.Event) -> None:
         """Have hints come, as the profile wants them; again, if the watch ended with the folder."""
@@ -97,6 +108,7 @@ class Daemon:
         process: Process,
         *,
         bundle_id: Callable[[Profile], str],
+        check: Callable[[FolderSettings], object] = lambda _: None,
         interrupt: Callable[[], None] = lambda: None,
         notifier: Notifier | None = None,
     ) -> None:
@@ -106,6 +118,7 @@ class Daemon:
             config: the folders and where the state lies.
             process: does one job; called in the worker's thread, one at a time.
             bundle_id: identity of a profile's model bundle.
+            check: raises an error of SETUP_ERRORS while a folder's profile names what cannot be used.
             interrupt: ends what `process` is waiting for, when the daemon is to stop; called once.
             notifier: to the service manager.
         """
@@ -115,7 +128,8 @@ class Daemon:
         self._interrupt = interrupt
         self._notifier = notifier or Notifier()
         self._places = [
-            Place(WatchedFolder(folder.folder, folder.current_profile)) for folder in config.folders
+            Place(WatchedFolder(folder.folder, folder.current_profile), partial(check, folder))
+            for folder in config.folders
         ]
         self._wake = threading.Event()
         self._stop = threading.Event()
@@ -252,7 +266,7 @@ class Daemon:
     def _sweep(self, place: Place, ledger: Ledger, once: bool) -> None:
         place.folder.check_online()
         place.folder.take()
-        profile = place.folder.profile()
+        profile = place.profile()
         place.listen(profile.watch.mode, self._wake)  # before the sweep: no change falls in between
         rules = rules_of(profile, once=once)
         place.sweep = place.sweeper.sweep(rules, ledger, time.monotonic(), self._checkpoint)

@@ -182,3 +182,10 @@ class Output:
     seconds: float  # wall time of the whole job
     verified: tuple[str, ...]  # one line a check, as the demo prints it
     warnings: tuple[str, ...]
+    cues: Path | None = None  # the cue sheet; none with the default bank
+
+    @property
+    def published(self) -> tuple[Path, ...]:
+        """Every file that was written."""
+        beside = (self.report, self.picture, self.cues)
+        return *self.files, *(path for path in beside if path is not None)

@@ -236,6 +236,21 @@ def bundle_id(name: str) -> str:
     return Bundle.open(name).id
 
 
+def check_bank(bundle: str, bank: str) -> None:
+    """Open a bank as the first clip does, without its sounds and models: about 20 ms for 400 entries.
+
+    Raises:
+        BundleError: there is no such bank, it is not whole, or was made with another CLAP than the bundle's.
+    """
+    from ssv2a.bundle import Bundle
+    from ssv2a.cue_sheet import FREE_BANK
+    from ssv2a.soundbank.bank import open_bank
+
+    opened = Bundle.open(bundle)
+    if bank != FREE_BANK or opened.implementation("synthesis") == "soundbank":  # else it plays none
+        open_bank(opened, bank)
+
+
 def bundle_frames(name: str) -> int:
     """Return how many frames of a chunk a bundle's networks look at if not told otherwise.
 

@@ -26,7 +26,17 @@ from foley_daemon.profile_groups import (
     Watch,
 )
 from foley_daemon.schema import Contradiction, Settings, Text, setting, validate
-from foley_daemon.yaml_tree import Fault, FaultyFile, Items, Leaf, Place, Table, merge, read_tree
+from foley_daemon.yaml_tree import (
+    Fault,
+    FaultyFile,
+    Items,
+    Leaf,
+    Place,
+    Table,
+    merge,
+    place_of,
+    read_tree,
+)
 
 FILE_NAME = "foley.yaml"
 DEFAULT = "default"
@@ -138,8 +148,25 @@ def find_profile(folder: Path, named: str | None = None) -> Profile:
     Raises:
         ConfigError: as `load_profile`.
     """
-    path = profile_file(folder)
-    return load_profile(path) if path else named_profile(named or DEFAULT)
+    return load_profile(profile_of(folder, named))
+
+
+def profile_of(folder: Path, named: str | None = None) -> Path:
+    """The file that `find_profile` reads.
+
+    Raises:
+        ConfigError: there is none of that name.
+    """
+    return profile_file(folder) or _named_file(named or DEFAULT)
+
+
+def written_at(path: Path, *keys: str) -> Place:
+    """Where a key of a profile stands: in its file, or in one that it extends.
+
+    Raises:
+        ConfigError: a file is unreadable or no YAML.
+    """
+    return place_of(_with_parents(path.absolute(), ()), keys)
 
 
 def profile_file(folder: Path) -> Path | None:
@@ -167,12 +194,7 @@ def named_profile(name: str) -> Profile:
     Raises:
         ConfigError: there is none of that name, or it is wrong.
     """
-    if _is_path(name):
-        return load_profile(expanded(name))
-    path = _find_named(name, asking=None)
-    if path is None:
-        raise ConfigError(f"profile {name!r}: {_no_such(name)}")
-    return load_profile(path)
+    return load_profile(_named_file(name))
 
 
 def profile_names() -> dict[str, Path]:
@@ -197,6 +219,15 @@ def _find_named(name: str, asking: Path | None) -> Path | None:
     """The file of a named profile; never the one that asks, so that `default` can extend `default`."""
     candidates = (folder / f"{name}.yaml" for folder in _profile_folders())
     return next((path for path in candidates if is_file(path) and path != asking), None)
+
+
+def _named_file(name: str) -> Path:
+    if _is_path(name):
+        return expanded(name)
+    path = _find_named(name, asking=None)
+    if path is None:
+        raise ConfigError(f"profile {name!r}: {_no_such(name)}")
+    return path
 
 
 def _is_path(name: str) -> bool:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from foley_daemon import __version__
-from foley_daemon.cue_sheet import FREE_BANK, cue_sheet
+from foley_daemon.cue_sheet import cues_of_clip
 from foley_daemon.domain import SAMPLE_RATE, Probe
 from foley_daemon.findings import SeenChunk, credits_of, sources, span
 from foley_daemon.mux import Published
@@ -21,6 +21,7 @@ from foley_daemon.place import cues_path, picture_path, report_path
 from foley_daemon.profile import Profile
 from foley_daemon.progress import Stopwatch
 from foley_daemon.rendering import Mixed, Rendered
+from ssv2a.cue_sheet import FREE_BANK, cue_sheet
 from ssv2a.media import ffmpeg
 
 FORMAT = 1
@@ -45,12 +46,13 @@ def companions(facts: Facts, published: Published, watch: Stopwatch) -> dict[Pat
     files = {report_path(published.file): _report(facts, published, watch)}
     if facts.picture is not None:
         files[picture_path(published.file)] = facts.picture
-    if _has_cues(facts):
-        files[cues_path(published.file)] = cue_sheet(facts.rendered.chunks)
+    if has_cues(facts):
+        sheet = cue_sheet(cues_of_clip(facts.rendered.chunks), facts.profile.model.bank)
+        files[cues_path(published.file)] = sheet
     return files
 
 
-def _has_cues(facts: Facts) -> bool:
+def has_cues(facts: Facts) -> bool:
     """Whether somebody will ask which sounds were used: always, but with the free bank."""
     return facts.profile.model.bank != FREE_BANK and any(item.picks for item in facts.rendered.chunks)
 
@@ -93,7 +95,7 @@ def _content(facts: Facts, published: Published) -> dict[str, Any]:
             kind: str(published.file),
             "report": str(report_path(published.file)),
             "picture": None if facts.picture is None else str(picture_path(published.file)),
-            "cues": str(cues_path(published.file)) if _has_cues(facts) else None,
+            "cues": str(cues_path(published.file)) if has_cues(facts) else None,
         },
         "profile": {"name": profile.name, "mode": profile.mix.mode, "seed": profile.model.seed},
         "model": {"bundle": facts.bundle, "bank": profile.model.bank, "render_key": facts.render},
@@ -157,6 +159,10 @@ def _chunk(item: SeenChunk) -> dict[str, Any]:
                 "source": pick.track,
                 "start": _ms(item.chunk.start + pick.start),
                 "end": _ms(item.chunk.start + pick.end),
+                "heard": [
+                    [_ms(item.chunk.start + first), _ms(item.chunk.start + last)]
+                    for first, last in pick.heard
+                ],
                 "gain_db": round(pick.gain_db, 1),
                 "licence": pick.licence,
                 "credit": pick.credit,

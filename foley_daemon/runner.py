@@ -242,8 +242,7 @@ class Runner:
             )
 
     def _finish(self, job: Job, profile: Profile, output: Output) -> None:
-        files = [*output.files, output.report, *([output.picture] if output.picture else [])]
-        published = {file: identity.content_id(file) for file in files}
+        published = {file: identity.content_id(file) for file in output.published}
         move = profile.after.source == "move"
         job = self._ledger.finish(job, published, move_source=move)
         self._told.pop(job.folder, None)

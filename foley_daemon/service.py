@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from foley_daemon.checkup import usable_profile
 from foley_daemon.config import Config
 from foley_daemon.daemon import Daemon
 from foley_daemon.domain import Job, Output
 from foley_daemon.engine import Engine, bundle_id
 from foley_daemon.errors import EngineDied
-from foley_daemon.profile import Profile
+from foley_daemon.profile import Profile, profile_of
 from foley_daemon.runner import Attempt
 from foley_daemon.worker import process_clip
 
@@ -34,6 +35,7 @@ def watch(config: Config, *, once: bool = False) -> int:
             config,
             process,
             bundle_id=lambda profile: bundle_id(profile.model.bundle),
+            check=lambda folder: usable_profile(profile_of(folder.folder, folder.profile)),
             interrupt=engine.close,
         )
         return daemon.run(once=once)

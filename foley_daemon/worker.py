@@ -13,13 +13,21 @@ from foley_daemon.gate import Signature
 from foley_daemon.identity import content_id, publish_key, render_key
 from foley_daemon.mux import MuxRequest, Published, decide_tracks, publish
 from foley_daemon.picture import draw_picture
-from foley_daemon.place import Collision, disk_errors, output_path, picture_path, report_path, reserve_name
+from foley_daemon.place import (
+    Collision,
+    cues_path,
+    disk_errors,
+    output_path,
+    picture_path,
+    report_path,
+    reserve_name,
+)
 from foley_daemon.plan import plan_chunks
 from foley_daemon.probe import probe
 from foley_daemon.profile import Profile
 from foley_daemon.progress import Progress, Stopwatch, no_progress
 from foley_daemon.rendering import Mixed, Rendered, mix_foley, render_foley
-from foley_daemon.report import Facts, companions, warnings_of
+from foley_daemon.report import Facts, companions, has_cues, warnings_of
 from foley_daemon.scratch import work_folder
 from ssv2a.media.timeline import Timeline, picture_timeline
 from ssv2a.types import VideoSettings
@@ -209,8 +217,9 @@ def _beside(
 def _output(facts: Facts, published: Published, watch: Stopwatch) -> Output:
     file = published.file
     picture = None if facts.picture is None else picture_path(file)
+    cues = cues_path(file) if has_cues(facts) else None
     warnings = warnings_of(facts, published)
-    return Output((file,), report_path(file), picture, watch.total, published.verified, warnings)
+    return Output((file,), report_path(file), picture, watch.total, published.verified, warnings, cues)
 
 
 def _settings(profile: Profile) -> VideoSettings:

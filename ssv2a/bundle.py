@@ -80,7 +80,7 @@ class Bundle:
         Raises:
             BundleError: there is none, its manifest is not understood, or files are missing or of other size.
         """
-        bundle = _parse(_find(name_or_path))
+        bundle = read_bundle(find_bundle(name_or_path))
         faults = [fault for path in bundle.files if (fault := bundle._size_fault(path))]
         _refuse(bundle.folder, faults, "fetch or build the bundle again")
         return bundle
@@ -224,7 +224,12 @@ def write_bundle(folder: Path, manifest: Mapping[str, Any]) -> Bundle:
     return bundle
 
 
-def _find(name_or_path: str | Path) -> Path:
+def find_bundle(name_or_path: str | Path) -> Path:
+    """The folder of a bundle: with a / (or . in front) that folder, else the first that has this name.
+
+    Raises:
+        BundleError: no bundle has this name.
+    """
     text = str(name_or_path)
     if isinstance(name_or_path, Path) or "/" in text or text.startswith("."):
         return Path(name_or_path).expanduser().resolve()
@@ -234,11 +239,17 @@ def _find(name_or_path: str | Path) -> Path:
             return place
     raise BundleError(
         f"bundle '{text}' was not found; expected {MANIFEST} in {_listed(map(str, places))}. "
-        "Give the path of its folder, set FOLEY_HOME, or look what `foley models list` could install."
+        f"Write {text}/ for the folder of that name here, set FOLEY_HOME, or look what `foley models list` "
+        "could install."
     )
 
 
-def _parse(folder: Path) -> Bundle:
+def read_bundle(folder: Path) -> Bundle:
+    """A bundle as its manifest has it; whether the files are there is not looked at.
+
+    Raises:
+        BundleError: the manifest cannot be read or is not understood.
+    """
     file = folder / MANIFEST
     try:
         content = json.loads(file.read_text(encoding="utf-8"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ssv2a.types import SCENE, Source
+from ssv2a.types import SCENE, WHOLE_PICTURE, Source
 
 SAME_THING = 0.5  # overlap above which two sources of one name and caption are one
 SAME_PLACE = 0.5  # the same, above which two animals are one, and so is a smaller box that lies within
@@ -21,14 +21,26 @@ class Claim:
     borne_out: bool  # by the crop
 
 
-def merge(sources: Sequence[Claim]) -> tuple[Source, ...]:
+def unlike(claims: Sequence[Claim], beyond: Sequence[Claim]) -> list[Claim]:
+    """The claims of regions beside those of the whole picture, whose animal is what weak labels meant.
+
+    Args:
+        claims: of regions.
+        beyond: of the whole picture or a half of it.
+    """
+    if not any(claim.animal and claim.source.box == WHOLE_PICTURE for claim in beyond):
+        return list(claims)
+    return [claim for claim in claims if claim.borne_out or not claim.animal]
+
+
+def merge(claims: Sequence[Claim]) -> tuple[Source, ...]:
     """One source a thing, the surest first.
 
     Overlapping sources of one name that sound alike are one. Where one animal is, there is no other: of two
     names for it the surer one stays, and a crop's own word goes before a label that no crop bears out.
     """
     kept: list[Claim] = []
-    for claim in sorted(sources, key=lambda c: (c.animal and not c.borne_out, -c.source.confidence)):
+    for claim in sorted(claims, key=lambda c: (c.animal and not c.borne_out, -c.source.confidence)):
         if not any(_same_thing(claim, other) for other in kept):
             kept.append(claim)
     return tuple(claim.source for claim in sorted(kept, key=lambda c: -c.source.confidence))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
 MINI = Path(__file__).parent / "bundles" / "mini"
 OWN_FOLDER = "foley-bank"
+FORMATS = {".wav": "WAV", ".flac": "FLAC"}  # of auditions
+BANKS = "default, community, or a bank's folder, written with a / (./mybank)."
 
 bank = typer.Typer(no_args_is_help=True, help="Make and look through sound banks.")
 
@@ -28,6 +32,7 @@ BundleName = Annotated[
     str,
     typer.Option(help="Whose CLAP listens: a bundle's name, or its folder (with a /).", metavar="NAME|DIR"),
 ]
+Own = Annotated[bool, typer.Option("--own", help="Only the bank's own, not those of a bank that it extends.")]
 
 
 @bank.command("build")
@@ -74,42 +79,51 @@ def bank_build_command(
         extends=extends if mini and extends != "none" else None,
         mark=opened.clap_mark,
     )
-    with told() as on_file:
-        counts = build_library(plan, chain.clap.get(), Meanings(sentences, phrases), on_file)
+    try:
+        with told() as on_file:
+            counts = build_library(plan, chain.clap.get(), Meanings(sentences, phrases), on_file)
+    except KeyboardInterrupt:
+        typer.echo("stopped; run it again to go on", err=True)
+        raise typer.Exit(130) from None
     _tell(counts, plan.bank)
     raise typer.Exit(int(bool(counts.faults)))
 
 
 @bank.command("list")
 def bank_list_command(
-    which: Annotated[
-        str, typer.Argument(help="default, community, or a bank's folder.", metavar="BANK")
-    ] = "default",
+    which: Annotated[str, typer.Argument(help=BANKS, metavar="BANK")] = "default",
     sound: Annotated[str, typer.Option(help="Only entries of this kind of sound, such as dog_bark.")] = "",
+    own: Own = False,
     as_json: Annotated[bool, typer.Option("--json", help="For programs: everything, one array.")] = False,
     bundle: BundleName = "mini",
 ) -> None:
-    """Say what is in a bank."""
+    """Say what is in a bank; piped: a line an entry, with tabs between what is said of it."""
     opened = _opened(which, bundle)
-    entries = [entry for entry in opened.entries if sound in ("", entry.sound)]
+    there = opened.added if own else opened.entries
+    entries = [entry for entry in there if sound in ("", entry.sound)]
+    if not entries:
+        raise InputError(_none_of(sound, there))
     if as_json:
         from dataclasses import asdict
 
         typer.echo(json.dumps([asdict(entry) for entry in entries], ensure_ascii=False, indent=1))
     else:
-        _print([(entry, None) for entry in entries])
+        _print(opened, [(entry, None) for entry in entries])
 
 
 @bank.command("search")
 def bank_search_command(
     text: Annotated[str, typer.Argument(help="What you look for, in words.", metavar="TEXT")],
-    which: Annotated[str, typer.Option("--bank", help="default, community, or a bank's folder.")] = "default",
+    which: Annotated[str, typer.Option("--bank", help=BANKS)] = "default",
     number: Annotated[int, typer.Option("--number", "-n", help="How many to show.", min=1)] = 10,
+    own: Own = False,
     bundle: BundleName = "mini",
 ) -> None:
     """Find the sounds of a bank that are nearest to some words, by caption and by ear."""
+    _check_words(text, "TEXT")
     opened, chain = _opened(which, bundle), _chain(bundle)
-    _print(_found(opened, chain, text)[:number])
+    shown = set(opened.added if own else opened.entries)
+    _print(opened, [row for row in _found(opened, chain, text) if row[0] in shown][:number])
 
 
 @bank.command("audition")
@@ -117,10 +131,10 @@ def bank_audition_command(
     what: Annotated[
         str, typer.Argument(help="An entry's id, or words: then the likeliest.", metavar="ID|TEXT")
     ],
-    which: Annotated[str, typer.Option("--bank", help="default, community, or a bank's folder.")] = "default",
-    out: Annotated[Path, typer.Option(help="The WAV file that is written.", metavar="FILE")] = Path(
-        "audition.wav"
-    ),
+    which: Annotated[str, typer.Option("--bank", help=BANKS)] = "default",
+    out: Annotated[
+        Path, typer.Option(help="The file that is written, .wav or .flac.", metavar="FILE")
+    ] = Path("audition.wav"),
     seconds: Annotated[float, typer.Option(help="Length.", min=0.5, max=60)] = 8.0,
     seed: Annotated[int, typer.Option(help="Another seed is another take.", min=0)] = 0,
     bundle: BundleName = "mini",
@@ -131,10 +145,17 @@ def bank_audition_command(
     from ssv2a.soundbank.player import play_alone
     from ssv2a.types import SAMPLE_RATE
 
+    _check_words(what, "ID|TEXT")
+    if out.suffix.lower() not in FORMATS:
+        raise InputError(f"{out}: expected a name that ends in {' or '.join(FORMATS)}. Rename it.")
     opened = _opened(which, bundle)
     entry = opened.entry(what) or _found(opened, _chain(bundle), what)[0][0]
     sound = play_alone(opened, entry, round(seconds * SAMPLE_RATE), seed)
-    soundfile.write(out, sound.T, SAMPLE_RATE, "PCM_24", format="WAV")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(out, sound.T, SAMPLE_RATE, "PCM_24", format=FORMATS[out.suffix.lower()])
+    except (OSError, soundfile.LibsndfileError) as error:
+        raise InputError(f"{out}: cannot be written ({error}); name a file that can be (--out).") from error
     typer.echo(f"{entry.id}: {entry.caption}: {out}")
 
 
@@ -195,24 +216,41 @@ def _found(opened: Bank, chain: Chain, text: str) -> list[tuple[Entry, float]]:
     return [(opened.entries[index], float(scores[index])) for index in order]
 
 
-def _print(rows: Sequence[tuple[Entry, float | None]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
+def _check_words(text: str, name: str) -> None:
+    if not text.strip():
+        raise InputError(f"{name} is empty; expected a few words that name a sound, such as 'a heavy door'.")
 
-    scored = [] if not rows or rows[0][1] is None else ["likeness"]
-    table = Table("id", "caption", "sound", "kind", "seconds", "licence", *scored)
-    table.columns[0].overflow = "fold"
+
+def _none_of(sound: str, entries: Sequence[Entry]) -> str:
+    """Why a bank shows no entry of a kind of sound."""
+    known = sorted({entry.sound for entry in entries} - {""})
+    near = get_close_matches(sound, known, n=3, cutoff=0.6) or known[:3]
+    return (
+        f"--sound {sound}: the bank has none; it has kinds such as {', '.join(near)}. Leave it out for all."
+    )
+
+
+def _print(opened: Bank, rows: Sequence[tuple[Entry, float | None]]) -> None:
+    """Entries, each in two lines for a terminal of any width, else in one with tabs, for other programs."""
     for entry, score in rows:
-        length = "model" if entry.model else f"{entry.seconds:.1f}"
-        shown = [] if score is None else [f"{score:.2f}"]
-        table.add_row(entry.id, entry.caption, entry.sound, entry.kind, length, entry.licence, *shown)
-    Console(file=sys.stdout, markup=False, emoji=False).print(table)  # captions may hold [ ] and : :
+        length = "model" if entry.model else f"{entry.seconds:.1f} s"
+        facts = [entry.caption, entry.sound, entry.kind, length, entry.licence, opened.bank_of(entry)]
+        facts += [] if score is None else [f"{score:.2f}"]
+        if sys.stdout.isatty():
+            typer.echo(f"{entry.id}\n    {' · '.join(filter(None, facts))}")
+        else:
+            typer.echo("\t".join(re.sub(r"[\t\r\n]", " ", cell) for cell in (entry.id, *facts)))
 
 
 def _tell(counts: Counts, folder: Path) -> None:
+    for path, original in counts.copies:
+        typer.echo(f"left out {path}: the same as {original}", err=True)
+    for path, note in counts.notes:
+        typer.echo(f"{path}: in the bank, but {note}", err=True)
     for path, why in counts.faults:
         typer.echo(f"passed over {path}: {why}", err=True)
     typer.echo(
         f"{counts.entries} sounds in {folder}: {counts.read} read, {counts.known} unchanged, "
-        f"{counts.moved} moved, {counts.gone} gone, {len(counts.faults)} passed over"
+        f"{counts.moved} moved, {counts.gone} gone, {len(counts.copies)} left out as copies, "
+        f"{len(counts.faults)} passed over"
     )

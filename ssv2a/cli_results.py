@@ -1,8 +1,8 @@
-"""What a take leaves behind: NAME.wav, and beside it NAME.json, NAME.tracks and NAME.explain.png.
+"""What a take leaves behind: NAME.wav, and beside it NAME.json, .cues.csv, .tracks and .explain.png.
 
-The report says what is heard, the folder has a file for each source, the picture shows why.
-They are written in a hidden folder beside and then renamed, the WAV last: one that is there is whole, and so
-is what lies beside it. Nothing that was there before is overwritten unasked.
+The report says what is heard, the cue sheet when, the folder has a file for each source, the picture shows
+why. They are written in a hidden folder beside and then renamed, the WAV last: one that is there is whole,
+and so is what lies beside it. Nothing that was there before is overwritten unasked.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from ssv2a.cue_sheet import FREE_BANK, cue_sheet, cues_of
 from ssv2a.errors import FfmpegMissing
 from ssv2a.media import ffmpeg
 from ssv2a.media.audio import WavWriter
@@ -27,7 +28,8 @@ from ssv2a.types import SAMPLE_RATE, FloatArray, Pick, Take, Track
 
 FORMAT = 1
 PICTURE = ".explain.png"
-_SUFFIXES = (".wav", ".json", ".tracks", PICTURE)
+CUES = ".cues.csv"
+_SUFFIXES = (".wav", ".json", ".tracks", PICTURE, CUES)
 _TRACK = re.compile(r"[0-9]{2,}_.*\.wav")
 _TRACK_NAME = 40  # characters of a source's name in the name of its file
 
@@ -52,7 +54,7 @@ def write_take(
         name: without suffix; where it is taken, `_2`, `_3` … is put behind it.
         take: its stems, if it has any, become one file each.
         facts: for the report.
-        overwrite: replace an earlier take of that name, its tracks and its picture too.
+        overwrite: replace an earlier take of that name, with all that lies beside it.
         picture: a PNG file that explains the take.
 
     Raises:
@@ -64,19 +66,31 @@ def write_take(
         _write_wav(part / "take.wav", take.waveform)
         tracks = _write_tracks(part / "tracks", take)
         name = name if overwrite else _free_name(folder, name)
+        beside = {PICTURE: picture, CUES: _cues(take, facts)}
         content = _content(name, take, facts, tracks)
-        content["explanation"] = None if picture is None else f"{name}{PICTURE}"
+        for key, suffix in (("explanation", PICTURE), ("cues", CUES)):
+            content[key] = None if beside[suffix] is None else f"{name}{suffix}"
         text = json.dumps(content, indent=1, ensure_ascii=True, allow_nan=False) + "\n"
         (part / "take.json").write_text(text, encoding="utf-8")
-        if picture is not None:
-            (part / "take.png").write_bytes(picture)
+        for suffix, data in beside.items():
+            if data is not None:
+                (part / f"take{suffix}").write_bytes(data)
         _move_tracks(part / "tracks", folder / f"{name}.tracks")
-        if picture is None:
-            (folder / f"{name}{PICTURE}").unlink(missing_ok=True)  # of an earlier take
-        else:
-            (part / "take.png").replace(folder / f"{name}{PICTURE}")
+        for suffix, data in beside.items():
+            if data is None:
+                (folder / f"{name}{suffix}").unlink(missing_ok=True)  # of an earlier take
+            else:
+                (part / f"take{suffix}").replace(folder / f"{name}{suffix}")
         (part / "take.json").replace(folder / f"{name}.json")
         return (part / "take.wav").replace(folder / f"{name}.wav")
+
+
+def _cues(take: Take, facts: Facts) -> bytes | None:
+    """The cue sheet; None with the free bank, and where nothing is heard."""
+    bank = str(facts.models["bank"])
+    if bank == FREE_BANK or not take.picks:
+        return None
+    return cue_sheet(cues_of(take.scene, take.picks), bank)
 
 
 def _free_name(folder: Path, name: str) -> str:
@@ -165,6 +179,7 @@ def _sound(pick: Pick) -> dict[str, Any]:
         "source": pick.track,
         "start": _ms(pick.start),
         "end": _ms(pick.end),
+        "heard": [[_ms(first), _ms(last)] for first, last in pick.heard],
         "gain_db": round(pick.gain_db, 1),
         "licence": pick.licence,
         "credit": pick.credit,

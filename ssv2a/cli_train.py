@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import importlib
 import json
-import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from loguru import logger
 
-from ssv2a.cli_bank import MINI, bank_ship_command
-from ssv2a.cli_options import command
+from ssv2a.cli_bank import bank_ship_command
+from ssv2a.cli_options import command, told
+from ssv2a.errors import TrainingError
 
 if TYPE_CHECKING:
     from ssv2a.config import Ssv2aConfig
     from ssv2a.embed.minilm import MiniLm
-    from ssv2a.train.loop import LoopSettings, Outcome
+    from ssv2a.train.loop import LoopSettings, Outcome, RunOptions
     from ssv2a.train.sources import SourceBook
+
+NETWORKS = ("clap", "manifold", "remixer", "aggregator")  # in the order of their training
+CONFIG, HEARD = "ssv2a.json", "heard.csv"  # in a bundle's folder
 
 train = typer.Typer(no_args_is_help=True, help="Train the networks of the mini bundle, in this order.")
 
@@ -34,12 +38,35 @@ Seed = Annotated[int, typer.Option(help="Of every draw.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on from the folder's checkpoint.")]
 Budget = Annotated[float | None, typer.Option(help="Stop after so many seconds; resume to go on.", min=0)]
 Bfloat16 = Annotated[bool, typer.Option("--bfloat16", help="Half precision, for processors with AMX.")]
-Bundle = Annotated[Path, typer.Option(help="Folder of the bundle whose other parts are used.")]
+Bundle = Annotated[
+    str,
+    typer.Option(
+        help="Whose other parts are used: a bundle's name, or its folder (with a /).", metavar="NAME|DIR"
+    ),
+]
 Version = Annotated[str, typer.Option(help="Of this edition of the bundle, such as 1.0.0.")]
 Device = Annotated[
     str, typer.Option(help="Where to learn: auto, cpu, cuda or mps.", metavar="auto|cpu|cuda|mps")
 ]
 Threads = Annotated[int, typer.Option(help="Processor threads.", min=1)]
+Target = Annotated[str, typer.Option(help="Folder of the bundle (with a /).", metavar="DIR/")]
+
+
+@dataclass(frozen=True, slots=True)
+class Sounds:
+    """What the CLAP learns from."""
+
+    data: Data
+    draws: Annotated[int, typer.Option(help="Renders of each procedural model.", min=1, max=100)] = 15
+    cache: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of what was rendered and read, for other runs too; `sounds` beside the CLAP's run "
+            "if not given.",
+            metavar="DIR",
+        ),
+    ] = None
+    bfloat16: Bfloat16 = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,22 +78,25 @@ class Run:
     seed: Seed = 0
     resume: Resume = False
     seconds_budget: Budget = None
-    bundle: Bundle = MINI
+    bundle: Bundle = "mini"
     device: Device = "auto"
     threads: Threads = 1
 
 
 @command(train, "clap")
-def train_clap_command(data: Data, run: Run, bfloat16: Bfloat16 = False) -> None:
+def train_clap_command(sounds: Sounds, run: Run) -> None:
     """Sounds and captions in one space: recordings of DATA and renders of the procedural models."""
     from ssv2a.soundbank.models import all_models
     from ssv2a.train.clap import SETTINGS, ClapSettings, train_clap
     from ssv2a.train.data import prepare, read_manifest
 
-    _use_threads(run.threads)
-    sounds = prepare(read_manifest(data), all_models().values(), run.out / "sounds")
-    sentences = _sentences(run.bundle, run.threads)
-    _train(train_clap, run, SETTINGS, sounds, sentences, clap=ClapSettings(bfloat16=bfloat16))
+    begun = _begin(run, SETTINGS)
+    recordings, sentences = read_manifest(sounds.data), _sentences(_parts(run), run.threads)
+    cache = sounds.cache or run.out.parent / "sounds"
+    with told() as on_sound:
+        prepared = prepare(recordings, all_models().values(), cache, draws=sounds.draws, on_sound=on_sound)
+    clap = ClapSettings(bfloat16=sounds.bfloat16)
+    _tell(train_clap(prepared, sentences, run.out, *begun, clap=clap), run)
 
 
 @command(train, "manifold")
@@ -74,7 +104,8 @@ def train_manifold_command(vectors: Vectors, run: Run) -> None:
     """What is seen and what is heard folded into one space, and back to CLAP (manifold and generator)."""
     from ssv2a.train.manifold import SETTINGS, train_manifold
 
-    _train(train_manifold, run, SETTINGS, *_config_and_book(vectors, run))
+    begun = _begin(run, SETTINGS)
+    _tell(train_manifold(*_config_and_book(vectors, run), run.out, *begun), run)
 
 
 @command(train, "remixer")
@@ -86,7 +117,12 @@ def train_remixer_command(
     """Several sources of a picture to the CLAP of their mixture."""
     from ssv2a.train.remixer import SETTINGS, train_remixer
 
-    _train(train_remixer, run, SETTINGS, *_config_and_book(vectors, run), manifold)
+    begun = _begin(run, SETTINGS)
+    if not manifold.is_file():
+        raise TrainingError(
+            f"{manifold}: no such file; expected one of a finished run. Train the manifold first."
+        )
+    _tell(train_remixer(*_config_and_book(vectors, run), manifold, run.out, *begun), run)
 
 
 @command(train, "aggregator")
@@ -94,12 +130,13 @@ def train_aggregator_command(vectors: Vectors, run: Run) -> None:
     """The CLAPs of a clip's frames to the CLAP of the clip."""
     from ssv2a.train.aggregator import SETTINGS, train_aggregator
 
-    _train(train_aggregator, run, SETTINGS, *_config_and_book(vectors, run))
+    begun = _begin(run, SETTINGS)
+    _tell(train_aggregator(*_config_and_book(vectors, run), run.out, *begun), run)
 
 
-@train.command("all")
+@command(train, "all")
 def train_all_command(
-    data: Data,
+    sounds: Sounds,
     out: Annotated[
         Path, typer.Option(help="Folder of the runs; each network gets a folder of its name in it.")
     ],
@@ -111,48 +148,94 @@ def train_all_command(
     resume: Annotated[
         bool, typer.Option("--resume", help="Pass over finished networks; go on with the one that is not.")
     ] = False,
-    bfloat16: Bfloat16 = False,
-    bundle: Bundle = MINI,
+    bundle: Annotated[
+        str | None,
+        typer.Option(
+            help="Folder of the bundle that is made or renewed (with a /); OUT/bundle if not given. Parts "
+            "that it lacks and that are not trained come from mini.",
+            metavar="DIR/",
+        ),
+    ] = None,
     device: Device = "auto",
     threads: Threads = 1,
 ) -> None:
-    """All of it: the four networks, then the banks by the new CLAP, and BUNDLE complete with its manifest."""
+    """All of it: the four networks, the banks by the new CLAP, and a bundle of them with its manifest."""
+    target = (out / "bundle" if bundle is None else _folder(bundle)).resolve()
+    sounds = replace(sounds, cache=sounds.cache or out / "sounds")
+    runs = {
+        name: Run(out / name, steps, seed, resume, bundle=f"{target}/", device=device, threads=threads)
+        for name in NETWORKS
+    }
+    _check(sounds.data, runs, target)
     vectors, weights = out / "clap" / "clap_vectors.npz", out / "manifold" / "manifold.safetensors"
-    stages: dict[str, Callable[..., None]] = {
-        "clap": partial(train_clap_command, data=data, bfloat16=bfloat16),
-        "manifold": partial(train_manifold_command, vectors=vectors),
-        "remixer": partial(train_remixer_command, vectors=vectors, manifold=weights),
-        "aggregator": partial(train_aggregator_command, vectors=vectors),
+    stages: dict[str, Callable[[Run], None]] = {
+        "clap": partial(train_clap_command, sounds),
+        "manifold": partial(train_manifold_command, vectors),
+        "remixer": partial(train_remixer_command, vectors, weights),
+        "aggregator": partial(train_aggregator_command, vectors),
     }
     for name, stage in stages.items():
-        if resume and _is_finished(out / name, steps or _own_steps(name)):
+        if resume and _is_finished(out / name, steps or _settings(name).steps):
             typer.echo(f"{name}: finished before, in {out / name}")
         else:
-            stage(run=Run(out / name, steps, seed, resume, bundle=bundle, device=device, threads=threads))
-    _install(out, bundle)
-    bank_ship_command(data, bundle / "banks", bundle / "clap.safetensors", threads)
-    assemble_command(version, bundle)
+            stage(runs[name])
+    _install(out, target)
+    logger.info("the banks, listened to by the new CLAP")
+    bank_ship_command(sounds.data, target / "banks", target / "clap.safetensors", threads)
+    assemble_command(version, f"{target}/")
+
+
+def _check(data: Path, runs: Mapping[str, Run], target: Path) -> None:
+    """Everything that can be wrong with `train all`, before anything takes time; lays out its bundle."""
+    from ssv2a.bundle import find_bundle
+    from ssv2a.config import Ssv2aConfig
+    from ssv2a.heard import load_heard
+    from ssv2a.soundbank.build import LICENCES
+    from ssv2a.train.assemble import lay_out
+    from ssv2a.train.data import read_manifest
+
+    for name, run in runs.items():
+        _begin(run, _settings(name))
+    read_manifest(data)
+    if not (data / LICENCES).is_file():
+        raise TrainingError(
+            f"{data / LICENCES}: no such file; expected the recordings' licence notes, which the banks take "
+            "over. Write it, a section `## PACKAGE` for each source_package."
+        )
+    lay_out(target, find_bundle("mini"))
+    Ssv2aConfig.from_file(target / CONFIG)
+    load_heard(target / HEARD)
+    _sentences(target, threads=1)
 
 
 def assemble_command(
     version: Version,
-    bundle: Bundle = MINI,
+    bundle: Target,
     runs: Annotated[
         Path | None, typer.Option(help="Folder of finished runs, whose networks come into the bundle first.")
     ] = None,
 ) -> None:
     """Write BUNDLE/bundle.json over the parts that lie in it, with their sizes and checksums."""
-    from ssv2a.train.assemble import assemble
+    from ssv2a.train.assemble import assemble, refuse_other
 
+    folder = _folder(bundle)
+    refuse_other(folder)
     if runs is not None:
-        _install(runs, bundle)
-    typer.echo(f"{assemble(bundle, version).id}: {bundle}")
+        _install(runs, folder)
+    typer.echo(f"{assemble(folder, version).id}: {folder}/")
 
 
-def _own_steps(name: str) -> int:
-    """What a network's own settings ask for."""
+def _folder(text: str) -> Path:
+    """A bundle's folder that is written to; as everywhere, a text without a / would be a name."""
+    if "/" not in text:
+        raise typer.BadParameter(f"--bundle {text}: expected a folder, with a / in it. Write {text}/")
+    return Path(text).expanduser()
+
+
+def _settings(name: str) -> LoopSettings:
+    """A network's own."""
     settings: LoopSettings = importlib.import_module(f"ssv2a.train.{name}").SETTINGS
-    return settings.steps
+    return settings
 
 
 def _is_finished(run: Path, steps: int) -> bool:
@@ -166,6 +249,7 @@ def _is_finished(run: Path, steps: int) -> bool:
 def _install(runs: Path, bundle: Path) -> None:
     """Bring the networks of finished runs, and their figures, into a bundle's folder."""
     from ssv2a.config import Ssv2aConfig
+    from ssv2a.footage.files import write_whole
     from ssv2a.train.results import METRICS
     from ssv2a.weights import join_files, load_networks
 
@@ -173,7 +257,7 @@ def _install(runs: Path, bundle: Path) -> None:
     parts = ("manifold", "remixer", "aggregator")
     joined = runs / "ssv2a.safetensors"
     join_files([runs / part / f"{part}.safetensors" for part in parts], joined)
-    load_networks(Ssv2aConfig.from_file(bundle / "ssv2a.json"), joined)
+    load_networks(Ssv2aConfig.from_file(bundle / CONFIG), joined)
 
     # 2. Figures of all of them.
     figures = {part: json.loads((runs / part / METRICS).read_text(encoding="utf-8")) for part in parts}
@@ -181,43 +265,51 @@ def _install(runs: Path, bundle: Path) -> None:
     (runs / "ssv2a_metrics.json").write_text(json.dumps(shown, indent=1) + "\n", encoding="utf-8")
 
     # 3. Into the bundle.
-    shutil.copyfile(joined, bundle / joined.name)
-    shutil.copyfile(runs / "ssv2a_metrics.json", bundle / "ssv2a_metrics.json")
-    shutil.copyfile(runs / "clap" / "clap.safetensors", bundle / "clap.safetensors")
-    shutil.copyfile(runs / "clap" / METRICS, bundle / "clap_metrics.json")
+    for source, name in (
+        (joined, joined.name),
+        (runs / "ssv2a_metrics.json", "ssv2a_metrics.json"),
+        (runs / "clap" / "clap.safetensors", "clap.safetensors"),
+        (runs / "clap" / METRICS, "clap_metrics.json"),
+    ):
+        write_whole(bundle / name, source.read_bytes())
 
 
-def _train(
-    network: Callable[..., Outcome], run: Run, settings: LoopSettings, *parts: Any, **options: Any
-) -> None:
-    """Train one network on its `parts`, as far as `run` allows."""
+def _begin(run: Run, settings: LoopSettings) -> tuple[LoopSettings, RunOptions]:
+    """What a network's training is told, checked against what the run's folder holds.
+
+    Raises:
+        TrainingError: the folder holds another run.
+        ConfigurationError: there is no such device here.
+    """
+    import torch
+
     from ssv2a.chain import choose_device
-    from ssv2a.train.loop import RunOptions
+    from ssv2a.train.loop import RunOptions, checkpoint_of
 
-    _use_threads(run.threads)
-    outcome = network(
-        *parts,
-        run.out,
-        replace(settings, steps=run.steps or settings.steps, seed=run.seed),
-        RunOptions(run.resume, run.seconds_budget, choose_device(run.device).type),
-        **options,
-    )
+    torch.set_num_threads(run.threads)
+    settings = replace(settings, steps=run.steps or settings.steps, seed=run.seed)
+    checkpoint_of(run.out, settings, resume=run.resume)
+    return settings, RunOptions(run.resume, run.seconds_budget, choose_device(run.device).type)
+
+
+def _tell(outcome: Outcome, run: Run) -> None:
     state = "finished" if outcome.finished else "stopped, to be resumed,"
     typer.echo(f"{state} at step {outcome.step}: {run.out}")
+
+
+def _parts(run: Run) -> Path:
+    """Folder of the bundle whose other parts a run uses."""
+    from ssv2a.bundle import find_bundle
+
+    return find_bundle(run.bundle)
 
 
 def _config_and_book(vectors: Path, run: Run) -> tuple[Ssv2aConfig, SourceBook]:
     """Sizes of the networks, and the sources they are trained on."""
     from ssv2a.config import Ssv2aConfig
 
-    config = Ssv2aConfig.from_file(run.bundle / "ssv2a.json")
-    return config, _book(vectors, run.bundle, run.threads)
-
-
-def _use_threads(threads: int) -> None:
-    import torch
-
-    torch.set_num_threads(threads)
+    parts = _parts(run)
+    return Ssv2aConfig.from_file(parts / CONFIG), _book(vectors, parts, run.threads)
 
 
 def _sentences(bundle: Path, threads: int) -> MiniLm:
@@ -231,10 +323,15 @@ def _book(vectors: Path, bundle: Path, threads: int) -> SourceBook:
     """The sources to train on; the CLAP is the one that lies beside the vectors."""
     from ssv2a.embed.clap import MiniClap
     from ssv2a.heard import load_heard
-    from ssv2a.train.data import read_vectors
     from ssv2a.train.sources import build_book
+    from ssv2a.train.vectors import read_vectors
 
-    clap = MiniClap.load(vectors.parent / "clap.safetensors")
-    return build_book(
-        read_vectors(vectors), _sentences(bundle, threads), clap, load_heard(bundle / "heard.csv")
-    )
+    embedded, weights = read_vectors(vectors), vectors.parent / "clap.safetensors"
+    if not weights.is_file():
+        raise TrainingError(
+            f"{weights}: no such file; expected the CLAP that made {vectors.name}, beside it. Name the "
+            "vectors in the folder of its run."
+        )
+    heard = load_heard(bundle / HEARD)
+    logger.info("captions of {} sounds as vectors", len(embedded.ids))
+    return build_book(embedded, _sentences(bundle, threads), MiniClap.load(weights), heard)

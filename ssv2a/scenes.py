@@ -121,7 +121,8 @@ def under(thumb: FloatArray, box: Box) -> dict[str, float]:
     """
     height, width = thumb.shape[:2]
     row = min(int(box.bottom * height), height - 1)
-    left, right = int(box.left * width), max(int(np.ceil(box.right * width)), int(box.left * width) + 1)
+    left = min(int(box.left * width), width - 1)
+    right = max(int(np.ceil(box.right * width)), left + 1)
     return {"greenery": float(_green(thumb[row : row + 2, left:right]).mean())}
 
 

@@ -7,22 +7,23 @@ when they stir, never a voice.
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
 
-from ssv2a.claims import Claim, merge
+from ssv2a.claims import Claim, merge, unlike
 from ssv2a.detect.nanodet import NanoDet
 from ssv2a.detect.slices import closer
 from ssv2a.embed.classifier import Classifier
-from ssv2a.embed.conse import STRANGER, Verdict, blend, judge, shares, weigh_classes
+from ssv2a.embed.conse import BORNE_OUT, Verdict, blend, shares, weigh_classes
 from ssv2a.embed.minilm import MiniLm
 from ssv2a.heard import Heard, HeardTable, caption_of
-from ssv2a.motion import CUT_SHOT, UNCHANGED, Motion, Neighbour, camera_shift, difference, motion, thumbnail
+from ssv2a.motion import Motion, Neighbour, camera_shift, motion, thumbnail
+from ssv2a.naming import name_regions, sound_of
 from ssv2a.scenes import Rule, ambience, gather, pool, stirring, surface, under
+from ssv2a.shots import changed, same_shot, spread
 from ssv2a.types import (
     MAX_SLOTS,
     SCENE,
@@ -37,17 +38,14 @@ from ssv2a.types import (
     Source,
 )
 
-UNEXPLAINED = 0.5  # mass of a class of the whole picture from which it is a source beside the detector's
-ALONE = 0.35  # the same, where the detector found nothing
+UNEXPLAINED = 0.5  # mass of a sound in the whole picture from which it is a source beside the detector's
+HALF = 0.4  # the same, in a half in which nothing audible was found
+ALONE = 0.35  # the same, in a picture in which the detector found nothing
 SAME_CROP = 0.7  # overlap with the frame before above which the classifier's verdict is kept
 CROP_FRAMES = 4  # frames in a row that may share one verdict
 MAX_CROPS = 8  # classified in one frame, the largest; the rest go by the detector's label
 MIN_CROP = 0.005  # share of the picture: a smaller crop is too coarse to classify
-PARKED = 0.05  # share of the picture below which a vehicle that rests has its engine off
-TALL = 1.3  # height to width, in pixels, of a person seen from head to foot
-NO_FEET = 0.985  # a box that ends lower than this has no feet in the picture
-SLICED = 0.6  # confidence of what only a slice of the picture shows, from which no crop need bear it out
-WIDE = 1.2  # width to height of a picture from which its halves may show two things
+WIDE = 1.4  # width to height of a picture from which its ends are classified, not the whole
 REACHES = 0.3  # share of a region in a half, from which the half is explained by it
 OWN_SHARE = 0.6  # of a frame's own classes, beside the mean of its shot: what left is not seen any more
 REPORTED = 4  # likeliest classes that a source's reasons name
@@ -143,9 +141,10 @@ class Eyes:
                 case is the same.
         """
         thumbs = [thumbnail(image) for image in frames.images]
-        glances = [self._glance(frames, n, thumbs[n], min_confidence, max_sources) for n in _changed(thumbs)]
-        air = {"stirring": stirring(thumbs)}
-        shots = [_same_shot(glances, n) for n in range(len(glances))]
+        glances = [self._glance(frames, n, thumbs[n], min_confidence, max_sources) for n in changed(thumbs)]
+        stirs = {"stirring": stirring(thumbs)}
+        seen = [glance.thumb for glance in glances]
+        shots = [same_shot(seen, n) for n in range(len(glances))]
         impressions: list[_Impression] = []
         for n, glance in enumerate(glances):
             beside = [glances[i] for i in shots[n] if i != n]
@@ -156,8 +155,8 @@ class Eyes:
         for n, impression in enumerate(impressions):
             shot = [impressions[i] for i in shots[n]]
             cut = n > 0 and n - 1 not in shots[n]
-            looks.append(self._look(impression, shot, air, cut, muted, max_sources))
-        return _spread(looks, frames.times)
+            looks.append(self._look(impression, shot, stirs, cut, muted, max_sources))
+        return spread(looks, frames.times)
 
     def _glance(self, frames: Frames, n: int, thumb: FloatArray, min_confidence: float, most: int) -> _Glance:
         image = frames.images[n]
@@ -203,32 +202,25 @@ class Eyes:
             self._crop(glance, region, before, i in worth) for i, region in enumerate(glance.regions)
         )
         labels = [self._heard.labels[region.label] for region in glance.regions]
-        judged = [
-            judge(label, crop.region.confidence, self._heard.classes, crop.odds)
-            for label, crop in zip(labels, crops, strict=True)
-        ]
-        verdicts = tuple(
-            verdict if i < glance.whole or verdict.confidence >= SLICED else verdict.unless_borne_out()
-            for i, verdict in enumerate(judged)
-        )
-        odds = self._classifier.classify(glance.image)
-        evidence = gather(_counted(verdicts, labels), self._heard.classes, odds, glance.thumb)
-        return _Impression(
-            glance, crops, verdicts, moves, odds, self._halves(glance, verdicts, odds), evidence
-        )
+        odds = [crop.odds for crop in crops]
+        verdicts = name_regions(glance.regions, odds, self._heard, whole=glance.whole)
+        ends = self._ends(glance.image)
+        whole = self._classifier.classify(glance.image) if ends is None else np.mean(ends, axis=0)
+        evidence = gather(_counted(verdicts, labels), self._heard.classes, whole, glance.thumb)
+        halves = () if ends is None else _empty(ends, glance.regions, verdicts)
+        return _Impression(glance, crops, verdicts, moves, whole, halves, evidence)
 
-    def _halves(self, glance: _Glance, verdicts: Sequence[Verdict], odds: FloatArray) -> tuple[_Half, ...]:
-        """The sides of a wide picture that nothing audible reaches into, unless the whole is one thing."""
-        if glance.image.shape[1] < WIDE * glance.image.shape[0] or self._surest(odds)[1] >= UNEXPLAINED:
-            return ()
-        audible = zip(glance.regions, verdicts, strict=True)
-        sounding = [region for region, verdict in audible if verdict.heard.sound or verdict.heard.moving]
-        empty = [
-            half
-            for half in (Box(0, 0, 0.5, 1), Box(0.5, 0, 1, 1))
-            if all(region.box.share_within(half) < REACHES for region in sounding)
-        ]
-        return tuple(_Half(half, self._classifier.classify(glance.image, half)) for half in empty)
+    def _ends(self, image: ByteArray) -> tuple[FloatArray, FloatArray] | None:
+        """Class probabilities of the squares at the left and right end of a wide picture; None: it is not.
+
+        A classifier of squares sees a wide picture's things too thin.
+        """
+        height, width = image.shape[:2]
+        if width < WIDE * height:
+            return None
+        size = max(height, width // 2)
+        left, right = np.ascontiguousarray(image[:, :size]), np.ascontiguousarray(image[:, width - size :])
+        return self._classifier.classify(left), self._classifier.classify(right)
 
     def _look(
         self,
@@ -249,14 +241,12 @@ class Eyes:
             Claim(
                 self._source(crop, verdict, move, self._heard_as(own, n, evidence), muted),
                 animal=verdict.heard.group == "animal",
-                borne_out=verdict.decision in ("confirmed", "overruled"),
+                borne_out=verdict.decision in BORNE_OUT,
             )
             for n, (crop, verdict, move) in enumerate(zip(own.crops, own.verdicts, own.moves, strict=True))
         ]
-        whole = self._unexplained(WHOLE_PICTURE, odds, ALONE if not own.verdicts else UNEXPLAINED, own, muted)
-        if not whole:
-            whole = [s for h in own.halves for s in self._unexplained(h.box, h.odds, STRANGER, own, muted)]
-        kept = merge([*claims, *(Claim(source, animal=False, borne_out=True) for source in whole)])[:most]
+        beyond = self._beyond(own, odds, muted)
+        kept = merge([*unlike(claims, beyond), *beyond])[:most]
         scene = self._scene(odds, kept, air, muted)
         return Look(own.glance.time, scene, caption_of(air), kept, reused=False, cut=cut)
 
@@ -264,7 +254,7 @@ class Eyes:
         """The key of what the n-th region sounds like, people by how they move and what they walk on."""
         glance, box = own.glance, own.crops[n].region.box
         ground = surface(self._rules, {**evidence, **under(glance.thumb, box)})
-        return _sound(
+        return sound_of(
             own.verdicts[n], own.moves[n], box, glance.image.shape[1] / glance.image.shape[0], ground
         )
 
@@ -285,7 +275,7 @@ class Eyes:
         own = caption if label is verdict.heard else label.caption_when(moving)
         if own:
             weights[own] = weights.get(own, 0.0) + verdict.label_weight
-        weights = weights or {verdict.heard.name: 1.0}
+        weights = _audible(weights, verdict.heard)
         reasons = Reasons(verdict.decision, self._likeliest(crop.odds), shares(weights))
         return Source(
             *(crop.region.box, label.name, verdict.heard.name, caption, verdict.confidence),
@@ -300,9 +290,30 @@ class Eyes:
                 masses[heard.sound] = masses.get(heard.sound, 0.0) + probability
         return max(masses.items(), key=lambda item: item[1])
 
+    def _beyond(self, own: _Impression, odds: FloatArray, muted: frozenset[str]) -> list[Claim]:
+        """What no region shows: in the halves of the picture that hold nothing audible, else in the whole.
+
+        Args:
+            own: the frame.
+            odds: [classes] of the whole picture, taken from its shot.
+            muted: what must not sound.
+        """
+        alone = not own.verdicts
+        halves = [
+            claim
+            for half in own.halves
+            for claim in self._unexplained(half.box, half.odds, ALONE if alone else HALF, own, muted)
+        ]
+        if len(halves) == 1 or len({claim.source.name for claim in halves}) > 1:
+            return halves
+        needed = HALF if halves else ALONE if alone else UNEXPLAINED
+        whole = self._unexplained(WHOLE_PICTURE, odds, needed, own, muted)
+        borne_out = any(v.heard.group == "animal" and v.decision in BORNE_OUT for v in own.verdicts)
+        return [claim for claim in whole if not (claim.animal and borne_out)]
+
     def _unexplained(
         self, box: Box, odds: FloatArray, needed: float, own: _Impression, muted: frozenset[str]
-    ) -> list[Source]:
+    ) -> list[Claim]:
         """The own thing of the whole picture or of a half, where it sounds and no region is such a thing."""
         sound, mass = self._surest(odds)
         members = [i for i, h in enumerate(self._heard.classes) if h.sound == sound and h.group in _OBJECTS]
@@ -312,10 +323,10 @@ class Eyes:
         if mass < needed or sound in seen or (heard.kind and heard.kind in kinds):
             return []
         caption = None if {SCENE, *_words(heard, sound)} & muted else heard.caption_when(moving=False)
-        weights = weigh_classes(self._heard.classes, odds, moving=False, places=False)
-        weights = weights or {heard.name: 1.0}
+        weights = _audible(weigh_classes(self._heard.classes, odds, moving=False, places=False), heard)
         vector, reasons = blend(self._text, weights), self._whole(odds, weights)
-        return [Source(box, SCENE, heard.name, caption, mass, vector, reasons)]
+        source = Source(box, SCENE, heard.name, caption, mass, vector, reasons)
+        return [Claim(source, animal=heard.group == "animal", borne_out=True)]
 
     def _scene(
         self, odds: FloatArray, sources: Sequence[Source], air: str | None, muted: frozenset[str]
@@ -331,10 +342,10 @@ class Eyes:
         if caption:
             weights[caption] = weights.get(caption, 0.0) + AMBIENCE_WEIGHT
         likeliest = int(odds.argmax())
-        name = self._heard.classes[likeliest].name
-        weights = weights or {name: 1.0}
+        heard = self._heard.classes[likeliest]
+        weights = _audible(weights, heard)
         vector, reasons = blend(self._text, weights), self._whole(odds, weights)
-        return Source(WHOLE_PICTURE, SCENE, name, caption, float(odds[likeliest]), vector, reasons)
+        return Source(WHOLE_PICTURE, SCENE, heard.name, caption, float(odds[likeliest]), vector, reasons)
 
     def _whole(self, odds: FloatArray, weights: Mapping[str, float]) -> Reasons:
         return Reasons("picture", self._likeliest(odds), shares(weights))
@@ -345,6 +356,25 @@ class Eyes:
             return ()
         chosen = np.argsort(-odds, kind="stable")[:REPORTED].tolist()
         return tuple((self._heard.classes[i].name, float(odds[i])) for i in chosen)
+
+
+def _empty(
+    ends: tuple[FloatArray, FloatArray], regions: Sequence[Region], verdicts: Sequence[Verdict]
+) -> tuple[_Half, ...]:
+    """The halves of a wide picture that nothing audible reaches into, with the classes of their ends."""
+    pairs = zip(regions, verdicts, strict=True)
+    audible = [region for region, verdict in pairs if verdict.heard.sound or verdict.heard.moving]
+    halves = zip((Box(0, 0, 0.5, 1), Box(0.5, 0, 1, 1)), ends, strict=True)
+    return tuple(
+        _Half(box, odds)
+        for box, odds in halves
+        if all(region.box.share_within(box) < REACHES for region in audible)
+    )
+
+
+def _audible(weights: Mapping[str, float], heard: Heard) -> dict[str, float]:
+    """The captions that weigh anything; the thing's own name where none does."""
+    return {caption: weight for caption, weight in weights.items() if weight > 0} or {heard.name: 1.0}
 
 
 def _words(heard: Heard, sound: str | None) -> frozenset[str]:
@@ -359,50 +389,3 @@ def _counted(verdicts: Sequence[Verdict], labels: Sequence[Heard]) -> list[Heard
         for verdict, label in zip(verdicts, labels, strict=True)
         if not verdict.doubted
     ]
-
-
-def _sound(verdict: Verdict, move: Motion, box: Box, shape: float, ground: str) -> str | None:
-    """The key of what a region sounds like, people by how they move; a small vehicle that rests is parked.
-
-    Args:
-        verdict: which name won.
-        move: how it moves.
-        box: where it is.
-        shape: width to height of the picture.
-        ground: the footsteps that belong to the place.
-    """
-    heard = verdict.heard
-    if heard.group == "vehicle" and move is Motion.STILL and box.area < PARKED:
-        return None
-    if heard.group != "person" or heard.sound:
-        return heard.sound_when(move is Motion.MOVES)
-    if move is Motion.STILL:
-        return None
-    height, width = box.bottom - box.top, (box.right - box.left) * shape
-    whole = height >= TALL * width and box.bottom < NO_FEET
-    return ground if move is Motion.MOVES and whole else "cloth_rustle"
-
-
-def _changed(thumbs: Sequence[FloatArray]) -> list[int]:
-    """The frames that differ from the last one looked at; the first always."""
-    chosen = [0]
-    for n in range(1, len(thumbs)):
-        if difference(thumbs[n], thumbs[chosen[-1]]) >= UNCHANGED:
-            chosen.append(n)
-    return chosen
-
-
-def _same_shot(glances: Sequence[_Glance], n: int) -> list[int]:
-    """A frame and those right before and after it that are of its shot."""
-    around = range(max(n - 1, 0), min(n + 2, len(glances)))
-    return [i for i in around if difference(glances[n].thumb, glances[i].thumb) < CUT_SHOT]
-
-
-def _spread(looks: Sequence[Look], times: Sequence[Fraction]) -> tuple[Look, ...]:
-    """A look for every time: its own, or the last before it."""
-    starts = [look.time for look in looks]
-    spread = []
-    for time in times:
-        look = looks[bisect_right(starts, time) - 1]
-        spread.append(look if look.time == time else replace(look, time=time, reused=True, cut=False))
-    return tuple(spread)

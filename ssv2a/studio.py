@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ssv2a.bundle import Bundle
 from ssv2a.cli_results import Facts, write_take
+from ssv2a.errors import FfmpegFailed, InputError
 from ssv2a.explain import explain as draw_explanation
 from ssv2a.images import read_image
 from ssv2a.media.frames import FrameReader
@@ -110,7 +111,7 @@ class Studio:
 
     def _clip_take(self, path: Path) -> tuple[Frames, Take]:
         """The frames that were looked at, and the take."""
-        timeline = picture_timeline(path)
+        timeline = _timeline(path)
         n_samples = self._samples(min(timeline.duration, SECONDS))
         count = self._options.frames or self._bundle.frames
         times = even_times(timeline, Fraction(n_samples, SAMPLE_RATE), count)
@@ -163,6 +164,22 @@ class Studio:
             banks = tuple(self._bundle.roles["synthesis"].files.values())
         files = self._bundle.files.items()
         return sorted({file.licence for path, file in files if not path.startswith(banks)})
+
+
+def _timeline(path: Path) -> Timeline:
+    """Of a clip's picture.
+
+    Raises:
+        InputError: ffprobe does not read the clip.
+        MediaError: it has no picture.
+    """
+    try:
+        return picture_timeline(path)
+    except FfmpegFailed as error:
+        raise InputError(
+            f"{path}: the clip cannot be read: {error} A video file that ffmpeg reads was expected. "
+            "Does it play? Copy or export it again."
+        ) from error
 
 
 def even_times(timeline: Timeline, seconds: Fraction, count: int) -> list[Fraction]:

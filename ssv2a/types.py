@@ -188,17 +188,27 @@ class Scene:
 
 @dataclass(frozen=True, slots=True)
 class Pick:
-    """One sound that is heard in a take: a line of the cue sheet."""
+    """One entry of a bank that is heard in a take, and when: lines of the cue sheet."""
 
     entry: str  # id of the bank's entry
     sound: str  # key of the vocabulary
     caption: str
+    kind: Kind
     track: int | None  # Track.key; None: belongs to the scene
-    start: Fraction  # seconds in the chunk
-    end: Fraction
+    heard: tuple[tuple[Fraction, Fraction], ...]  # each time, from when to when: seconds in the chunk
     gain_db: float
     licence: str
     credit: str
+
+    @property
+    def start(self) -> Fraction:
+        """Seconds in the chunk, where it is first heard."""
+        return self.heard[0][0]
+
+    @property
+    def end(self) -> Fraction:
+        """Seconds in the chunk, where it is last heard."""
+        return max(last for _, last in self.heard)
 
 
 @dataclass(frozen=True, slots=True)

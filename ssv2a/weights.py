@@ -78,7 +78,7 @@ def save_modules(modules: Mapping[str, nn.Module], path: Path, dtype: torch.dtyp
         for name, module in modules.items()
         for key, tensor in module.state_dict().items()
     }
-    _write(tensors, path)
+    write_whole(path, save(tensors))
 
 
 def join_files(parts: Sequence[Path], path: Path) -> None:
@@ -88,7 +88,7 @@ def join_files(parts: Sequence[Path], path: Path) -> None:
         WeightsError: a part cannot be read.
     """
     tensors = {key: tensor for part in parts for key, tensor in _tensors(part).items()}
-    _write(tensors, path)
+    write_whole(path, save(tensors))
 
 
 def _networks(config: Ssv2aConfig, states: Mapping[str, State], where: str) -> Networks:
@@ -157,9 +157,16 @@ def _tensors(path: Path) -> dict[str, Tensor]:
         ) from error
 
 
-def _write(tensors: dict[str, Tensor], path: Path) -> None:
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file in one step (write, then rename), for whom the umask lets read it.
+
+    Safetensors' own `save_file` makes files that only their owner can read.
+
+    Raises:
+        OSError: the disk does not take it.
+    """
     temporary = path.with_name(f"{path.name}.part")
-    temporary.write_bytes(save(tensors))  # save_file would make it readable by its owner alone
+    temporary.write_bytes(content)
     temporary.replace(path)
 
 

@@ -1,6 +1,7 @@
 """The bank on disk: what is written is read back, and the shipped banks hold what their licences allow."""
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -79,6 +80,18 @@ def test_a_bank_is_read_as_it_was_written(two_banks):
     assert kept == (two_banks / "bell.ogg").read_bytes()
 
 
+def test_a_bank_can_be_read_by_others_as_the_umask_says(tmp_path):
+    bell, path = recording(tmp_path, "bell", 22_050, 1.0)
+    before = os.umask(0o022)
+    try:
+        write_bank(tmp_path / "base", "base", [bell], unit_rows(np.random.default_rng(0), 1), {"bell": path})
+    finally:
+        os.umask(before)
+    files = [path for path in (tmp_path / "base").rglob("*") if path.is_file()]
+    assert {path.stat().st_mode & 0o777 for path in files} == {0o644}
+    assert len(files) == 3
+
+
 def test_a_bank_written_anew_keeps_nothing_of_the_old(two_banks):
     gong, path = recording(two_banks, "gong", 44_100, 2.0)
     write_bank(two_banks / "base", "base", [gong], unit_rows(np.random.default_rng(0), 1), {"gong": path})
@@ -93,6 +106,8 @@ def test_an_extending_bank_holds_the_entries_of_both(two_banks):
     np.testing.assert_allclose(np.linalg.norm(bank.claps, axis=-1), 1, atol=1e-3)
     assert bank.audio(bank.entry("bell")).shape[0] == 1
     assert bank.audio(bank.entry("gong")).shape[0] == 2
+    assert [bank.bank_of(entry) for entry in bank.entries] == ["base", "base", "more"]
+    assert [entry.id for entry in bank.added] == ["gong"]
 
 
 def test_audio_comes_at_48_khz_with_its_pitch_and_length(two_banks):

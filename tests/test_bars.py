@@ -1,9 +1,16 @@
+"""The bars of a bundle: what counts, what is rendered for which of them, and what the command asks for."""
+
+import json
 import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+from loguru import logger
+from typer.testing import CliRunner
 
+from ssv2a.cli import app
+from ssv2a.errors import EvaluationError
 from ssv2a.evaluate.bars import Bar, Heard, clean_bars, correlation, heard_bars, loop_bar
 from ssv2a.evaluate.material import PICTURES, captions, pairs, pictures, side_by_side
 from ssv2a.soundbank.bank import Bank
@@ -55,6 +62,8 @@ def test_what_is_heard_is_counted_by_the_bank_s_own_bar():
     strict, loose = heard_bars("community", "captions", [right, near, wrong, right])
     assert (strict.figure, loose.figure) == (50, 75)
     assert (strict.wanted, strict.met) == (80, False)
+    assert strict.counts
+    assert not loose.counts  # shown, but no bar
     assert not heard(dog, ("Rain", "Wind", "Speech", "Music", "Noise", "Bark")).right  # the sixth label
 
 
@@ -77,6 +86,45 @@ def test_a_click_of_full_scale_an_offset_and_a_jump_in_level_are_seen():
     assert spread.figure == pytest.approx(6, abs=0.3)
     quiet[0, 100] = 1.0
     assert not clean_bars([heard(dog, (), 0, quiet), heard(dog, (), 1, quiet)])[0].met
+
+
+def bars(*arguments):
+    return CliRunner().invoke(app, ["bars", *map(str, arguments)])
+
+
+def test_bars_that_need_no_ears_ask_for_no_tagger_and_load_no_model(monkeypatch, tmp_path):
+    monkeypatch.setattr("ssv2a.pipeline.Ssv2a.load", None)
+    answer = bars("--only", "size,loops", "--out", tmp_path)
+    assert answer.exit_code == 0, (answer.output, answer.exception)
+    kept = json.loads((tmp_path / "bars-default.json").read_text())
+    assert [bar["unit"] for bar in kept["bars"]] == ["", "MB"]
+    assert kept["takes"] == []
+
+
+def test_the_tagger_is_asked_for_and_looked_at_before_anything_is_loaded(monkeypatch, tmp_path):
+    monkeypatch.setattr("ssv2a.pipeline.Ssv2a.load", None)
+    answer = bars("--only", "size,pairs")
+    assert answer.exit_code == 2
+    assert "--tagger" in answer.output
+    assert "pairs" in answer.output
+    (tmp_path / "bad.jpg").write_bytes(b"no network")
+    answer = bars("--only", "captions", "--tagger", tmp_path / "bad.jpg")
+    assert isinstance(answer.exception, EvaluationError)
+    assert bars("--only", "size", "--tagger", tmp_path / "bad.jpg").exit_code == 0
+
+
+def test_takes_for_other_bars_than_the_heard_ones_are_explained_and_not_listened_to(monkeypatch):
+    monkeypatch.setattr("ssv2a.evaluate.bars.captions", lambda: captions()[:2])
+    said = []
+    sink = logger.add(lambda message: said.append(str(message)), level="INFO", format="{message}")
+    answer = bars("--only", "clean", "--threads", 1)
+    logger.remove(sink)
+    assert answer.exit_code in (0, 1), (answer.output, answer.exception)
+    assert "highest peak" in answer.output
+    assert "heard" not in answer.output
+    assert "takes of captions, for: clean" in said[0]
+    assert len(said) == 5
+    assert not any("heard" in line for line in said)
 
 
 def test_recorded_textures_do_not_loop():

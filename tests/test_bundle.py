@@ -73,6 +73,16 @@ def test_a_name_is_found_in_foley_home(folder: Path, monkeypatch: pytest.MonkeyP
         Bundle.open("toys")
 
 
+def test_a_folder_is_written_with_a_slash_and_a_name_without(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_bundle(folder, manifest())
+    monkeypatch.chdir(folder.parent)
+    with pytest.raises(BundleError, match=r"'toy' was not found.*toy/ for the folder"):
+        Bundle.open("toy")
+    assert Bundle.open("toy/").folder == folder
+
+
 def test_the_id_follows_content_and_roles_but_not_the_place(folder: Path, tmp_path: Path) -> None:
     first = write_bundle(folder, manifest()).id
     assert first.startswith("toy-1.2.0-")

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,11 +11,18 @@ import time
 from pathlib import Path
 
 import pytest
+from loguru import logger
+from media_fixtures import make_clip
+from quick_engine import QuickEngine
 
+import ssv2a
+from foley_daemon import service
+from foley_daemon.checkup import check_file
 from foley_daemon.cli import EXIT_CODES, app
+from foley_daemon.config import Config
 from foley_daemon.console import readable, span
 from foley_daemon.domain import JobState
-from foley_daemon.errors import gravest
+from foley_daemon.errors import ConfigError, gravest
 from foley_daemon.ledger import Ledger, Retry
 
 HEAVY = ("torch", "onnxruntime", "matplotlib", "sqlalchemy", "numpy", "scipy", "pydantic", "av", "decord")
@@ -94,6 +102,73 @@ def test_check_passes_what_is_right(foley, tmp_path):
     assert result.returncode == 0, result.stdout
     assert "✗" not in result.stdout
     assert "a valid configuration of 1 folder" in result.stdout
+
+
+@pytest.fixture
+def faulty_banks(tmp_path):
+    """Values of `model.bank` that cannot be played, and what is to be told of each."""
+    (tmp_path / "empty").mkdir()
+    other = Path(ssv2a.__file__).parent / "bundles/mini/banks/default"
+    for name in ("strange", "holed"):
+        shutil.copytree(other, tmp_path / name)
+    manifest = json.loads((other / "bank.json").read_text())
+    (tmp_path / "strange/bank.json").write_text(json.dumps({**manifest, "clap": "0" * 64}))
+    gone = next(tmp_path / "holed" / row["file"] for row in manifest["entries"] if row.get("file"))
+    gone.unlink()
+    return {
+        "/tmp/nosuch": "/tmp/nosuch/bank.json: no sound bank",
+        "communty": "there is no bank 'communty'; it has community, default",
+        f"{tmp_path}/empty": f"{tmp_path}/empty/bank.json: no sound bank",
+        f"{tmp_path}/strange": "made with another CLAP",
+        f"{tmp_path}/holed": f"{gone}: missing",
+    }
+
+
+def test_check_opens_the_bank_of_a_profile(foley, tmp_path, faulty_banks):
+    for number, bank in enumerate(faulty_banks):
+        write(tmp_path / f"{number}.yaml", f"model:\n  seed: 1\n  bank: {bank}\n")
+    result = foley("check", *(tmp_path / f"{number}.yaml" for number in range(len(faulty_banks))))
+    assert result.returncode == 3
+    assert "a valid profile" not in result.stdout
+    for number, told in enumerate(faulty_banks.values()):
+        where = f"{tmp_path}/{number}.yaml:3: model.bank: "
+        (line,) = [line for line in result.stdout.splitlines() if line.startswith(where)]
+        assert told in line
+        assert line.endswith("; correct the line, or what it names")
+
+
+def test_check_names_the_line_that_a_profile_inherits_and_the_bundle_s(foley, tmp_path):
+    write(tmp_path / "house.yaml", "\nmodel: {bank: ./sounds}\n")
+    child = write(tmp_path / "hot/foley.yaml", "extends: ../house.yaml\n")
+    bundle = write(tmp_path / "bundle.yaml", "model:\n  bundle: minni\n  bank: nosuch\n")
+    config = write(tmp_path / "config.yaml", f"folders: [{{path: {child.parent}}}]\n")
+    result = foley("check", child, bundle, child.parent, config)
+    assert result.returncode == 3
+    assert result.stdout.count(f"{tmp_path}/house.yaml:2: model.bank: {tmp_path}/sounds/bank.json") == 3
+    assert f"{bundle}:2: model.bundle: bundle 'minni' was not found" in result.stdout
+    assert f"{bundle}:3:" not in result.stdout  # which banks there are is the bundle's to say
+
+
+def test_the_daemon_tells_of_a_bank_as_check_does_and_goes_on_with_the_others(tmp_path, monkeypatch):
+    monkeypatch.setattr(service, "Engine", QuickEngine)
+    hots = [tmp_path / "wrong", tmp_path / "right"]
+    bad = write(hots[0] / "foley.yaml", "watch: {stable_for: 0.1}\nmodel: {bank: communty}\n")
+    write(hots[1] / "foley.yaml", "watch: {stable_for: 0.1}\n")
+    for hot in hots:
+        make_clip(hot / "a.mp4", seconds=0.4, size=(64, 36))
+    folders = [{"path": str(hot)} for hot in hots]
+    config = Config.model_validate({"folders": folders, "state": str(tmp_path / "state"), "free_space": 0})
+    said: list[str] = []
+    sink = logger.add(lambda message: said.append(str(message)), level="WARNING")
+    try:
+        assert service.watch(config, once=True) == ConfigError.exit_code
+    finally:
+        logger.remove(sink)
+    (told,) = [text for text in said if "communty" in text]
+    assert "wrong: left alone until this is put right" in told
+    assert next(check_file(bad)).text in told
+    assert (hots[1] / "foley" / "a_foley.mp4").is_file()
+    assert not (hots[0] / "foley").exists()
 
 
 def test_check_without_files_looks_at_the_machine(foley):

@@ -128,6 +128,14 @@ class TestRun:
         assert caught.value.returncode != 0
         assert "none.mp4" in caught.value.stderr_tail
 
+    def test_a_failure_is_told_in_one_line_without_the_path(self, tmp_path):
+        broken = tmp_path / "a 'clip' [x].mp4"
+        broken.write_text("no clip")
+        with pytest.raises(FfmpegFailed) as caught:
+            ffmpeg.probe(["-show_format", ffmpeg.url(broken)])
+        words = "moov atom not found; Invalid data found when processing input"
+        assert str(caught.value) == f"ffprobe ended with status 1: {words}."
+
     def test_progress_counts_up_to_the_end(self):
         heard: list[float] = []
         source = ["-re", "-f", "lavfi", "-i", "anullsrc=d=1.5", "-f", "null", "-"]

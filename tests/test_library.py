@@ -98,7 +98,7 @@ def test_files_of_every_format_become_entries_and_are_not_touched(library, clap)
     own = [bank.entries[place] for place in bank.own]
     assert [entry.id for entry in own] == sorted(entry.id for entry in own)
     dog = bank.entry("ANMLDog_Barking In Yard_AX_HOUSE.wav")
-    assert (dog.caption, dog.author, dog.licence) == ("barking in yard, animal", "AX", UNKNOWN_LICENCE)
+    assert (dog.caption, dog.author, dog.licence) == ("barking in yard, animal, dog", "AX", UNKNOWN_LICENCE)
     assert bank.entry("Nature/Rain on leaves 03.flac").caption == "rain on leaves"
     assert all((path.stat().st_mtime_ns, path.read_bytes()) == kept for path, kept in before.items())
 
@@ -240,7 +240,7 @@ def test_a_renamed_file_is_described_anew_without_being_heard_again(library, cla
     assert (counts.known, counts.moved, counts.read) == (3, 1, 1)  # of a texture other parts are played
     bank = opened(library)
     dog = bank.entry("Dogs/ANMLDog_Dog Barking_JD_LIB.ogg")
-    assert (dog.sound, dog.caption, dog.author) == ("dog_bark", "dog barking, animal", "JD")
+    assert (dog.sound, dog.caption, dog.author) == ("dog_bark", "dog barking, animal, dog", "JD")
     assert dog.takes == before.entry("Farm/cow moo.ogg").takes
     np.testing.assert_array_equal(bank.claps[bank.entries.index(dog)], wanted)
     rain = bank.entry("Nature/dog barking.flac")
@@ -270,6 +270,84 @@ def test_what_was_heard_outlives_an_unmounted_disk(library, clap):
     away.rename(library)
     counts, _ = built(library, clap, bank=bank)
     assert (counts.known, counts.read) == (5, 0)
+
+
+def test_a_bank_can_be_read_by_others_as_the_umask_says(tmp_path, clap):
+    soundfile.write(tmp_path / "knock.wav", clicks(1, 0.2, [0.3]), SAMPLE_RATE)
+    before = os.umask(0o027)
+    try:
+        built(tmp_path, clap)
+        modes = {path.stat().st_mode & 0o777 for path in plan(tmp_path).bank.iterdir()}
+    finally:
+        os.umask(before)
+    assert modes == {0o640}
+
+
+def test_of_one_content_one_file_is_in_the_bank_and_the_copies_are_told(library, clap):
+    (library / "A").mkdir()
+    shutil.copyfile(library / "Farm" / "rooster.mp3", library / "A" / "Track 01.mp3")
+    counts, _ = built(library, clap)
+    assert (counts.entries, counts.moved) == (5, 0)
+    assert counts.copies == (("A/Track 01.mp3", "Farm/rooster.mp3"),)  # that one says what it is
+    built(library, clap)
+    shutil.copyfile(library / "Farm" / "cow moo.ogg", library / "Farm" / "cow moo 2.ogg")
+    counts, _ = built(library, clap)
+    assert (counts.entries, counts.known, counts.read, counts.moved) == (5, 6, 0, 0)
+    assert counts.copies == (
+        ("A/Track 01.mp3", "Farm/rooster.mp3"),
+        ("Farm/cow moo 2.ogg", "Farm/cow moo.ogg"),
+    )
+    (library / "Farm" / "cow moo.ogg").unlink()
+    counts, _ = built(library, clap)
+    assert (counts.entries, counts.gone) == (5, 1)
+    assert opened(library).entry("Farm/cow moo 2.ogg") is not None
+
+
+@pytest.mark.parametrize("suffix", ["wav", "aiff", "flac", "w64"])
+def test_a_file_that_was_cut_off_is_used_and_told(tmp_path, clap, suffix):
+    for name in ("whole", "cut"):
+        sound = clicks(4, 0.2, [0.3, 1.1, 3.5] if name == "cut" else [0.3, 1.5])
+        soundfile.write(tmp_path / f"{name} knocks.{suffix}", sound, SAMPLE_RATE)
+    cut = tmp_path / f"cut knocks.{suffix}"
+    with cut.open("r+b") as file:
+        file.truncate(cut.stat().st_size // 2)
+    for _ in range(2):
+        counts, _ = built(tmp_path, clap, extends=None)
+        assert (counts.entries, counts.faults) == (2, ())
+        ((name, note),) = counts.notes
+        assert name == cut.name
+        assert "of the 4.0 s that its header says" in note
+
+
+def test_a_linked_folder_is_passed_over(library, clap, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    shutil.copytree(library / "Farm", elsewhere)
+    (library / "Linked").symlink_to(elsewhere)
+    counts, _ = built(library, clap)
+    assert (counts.entries, counts.copies) == (5, ())
+
+
+NAMELESS = [
+    *("untitled", "Track 07", "Audio 1-14", "final_v2_mix", "Interior kitchen atmos", "MKH416_boom", "nan"),
+    *("float over", "Hund bellt", "forest no birds"),
+]
+
+
+def test_names_that_mean_nothing_or_not_surely_are_no_kind_of_sound(tmp_path, clap):
+    for number, name in enumerate(NAMELESS):
+        soundfile.write(tmp_path / f"{name}.wav", clicks(1, 0.2, [number / 20]), SAMPLE_RATE)
+    for number, name in enumerate(("UIClick_Menu Select_XX_YY", "dog_bark_03")):
+        soundfile.write(tmp_path / f"{name}.wav", clicks(2, 0.2, [number / 20]), SAMPLE_RATE)
+    built(tmp_path, clap, extends=None)
+    kinds = {Path(entry.id).stem: entry.sound for entry in opened(tmp_path).entries}
+    assert {name: kinds.pop(name) for name in NAMELESS} == dict.fromkeys(NAMELESS, "")
+    assert kinds == {"UIClick_Menu Select_XX_YY": "mouse_click", "dog_bark_03": "dog_bark"}
+
+
+@pytest.mark.parametrize("name", ["untitled", "Track 07", "0001", "R0001_210304", "nan"])
+def test_noise_and_numbers_are_a_caption_but_no_description(name):
+    said = describe({}, Path(f"{name}.wav"))
+    assert (said.caption, said.phrases) == (name, ())
 
 
 def test_an_index_that_cannot_be_used_is_told_with_what_to_do(tmp_path, clap):
@@ -330,8 +408,9 @@ def test_a_library_that_is_not_there_is_said_by_its_path(library, clap):
         built(library / "nowhere", clap)
     empty = library / "empty"
     empty.mkdir()
-    with pytest.raises(BundleError, match="no sound"):
+    with pytest.raises(BundleError, match=r"no sound.*\.wav, \.aiff, \.flac, \.mp3"):
         built(empty, clap)
+    assert not any(empty.iterdir())
     built(library, clap, bank=library.parent / "bank")
     library.rename(library.parent / "unmounted")
     with pytest.raises(BundleError, match=r"and 4 more: missing.*Mount"):
@@ -347,7 +426,9 @@ def test_a_library_that_is_not_there_is_said_by_its_path(library, clap):
         ({"description": "Heavy oak door slams", "title": "x"}, "a/T0001.wav", "Heavy oak door slams"),
         ({"description": "sTAKE=03\nsSCENE=12"}, "Doors/T0001.wav", "doors"),
         ({}, "Foley/Footsteps/Snow/take 07.wav", "snow"),
-        ({}, "DOORWood_Slam Heavy_JD_LIB.wav", "slam heavy, door"),
+        ({}, "DOORWood_Slam Heavy_JD_LIB.wav", "slam heavy, door, wood"),
+        ({}, "UIClick_Menu Select_XX_YY.wav", "menu select, user interface, click"),
+        ({}, "UIClick_01_XX_YY.wav", "user interface click"),
         ({"keywords": "thunder, storm"}, "001.wav", "thunder, storm"),
         ({}, "0001.wav", "0001"),
     ],

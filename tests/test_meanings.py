@@ -1,9 +1,10 @@
+import os
 from pathlib import Path
 
 import pytest
 
 from ssv2a.embed.minilm import MiniLm
-from ssv2a.soundbank.meanings import Meanings, phrases, write_vectors
+from ssv2a.soundbank.meanings import Meanings, phrases, substitutes, write_vectors
 from ssv2a.soundbank.vocabulary import vocabulary
 
 MINI = Path(__file__).parents[1] / "ssv2a" / "bundles" / "mini"
@@ -188,3 +189,65 @@ def test_without_a_sentence_encoder_only_known_phrases_are_taken_apart():
     blind = Meanings(None)
     assert [sound for _, sound in blind.sounds_of("rain and a dog barking")] == ["rain", "dog_bark"]
     assert blind.sounds_of("drizzle and a hound") == (("drizzle and a hound", None),)
+
+
+# What is not sure
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("a dog barking", ""),
+        ("my neighbour's dog won't stop barking", ""),
+        ("door no. 3", ""),
+        ("rain on a tin roof", ""),
+        ("qwrtz blargh", "for sure; taken for"),
+        ("Ein Hund bellt", "for sure; taken for 'a bell ringing'"),
+        ("Hund bellt", "for sure; taken for 'a bell ringing'"),
+        ("no dog", "no, not, never and without are not understood; taken for 'a dog barking'"),
+        ("a street without rain", "without are not understood; taken for"),
+        ("an accordion", "is played by 'the entry', the nearest that the bank has"),
+        ("somebody plays the xylophone", "is played by 'the entry', the nearest"),
+        ("a church organ", "is played by 'the entry', the nearest"),
+        (
+            "a man speaking",
+            "is no sound that the bank knows by name: what lies nearest is heard, 'the entry'",
+        ),
+    ],
+)
+def test_words_that_may_mean_something_else_than_what_is_heard_are_told(meanings, words, said):
+    doubt = meanings.doubt(words, "the entry")
+    assert said in doubt
+    assert bool(said) == bool(doubt)
+    assert not doubt or repr(words) in doubt
+
+
+@pytest.mark.parametrize(
+    ("words", "sound"),
+    [("a dog barking", "dog_bark"), ("no dog", None), ("Hund bellt", None), ("a man speaking", None)],
+)
+def test_only_sounds_that_are_sure_are_sure(meanings, words, sound):
+    assert meanings.sure_sound_of(words) == sound
+
+
+def test_a_part_that_denies_is_not_taken_for_a_sound_beside_others(meanings):
+    assert len(meanings.sounds_of("a dog barking, no rain")) == 1
+
+
+def test_substitutes_are_phrases_and_no_sound_has_only_substitutes():
+    known = phrases()
+    assert substitutes() <= known.keys()
+    assert not any(phrase.startswith("~") for phrase in known)
+    assert {known[phrase] for phrase in known.keys() - substitutes()} == set(known.values())
+    assert "a piano playing" not in substitutes()
+
+
+def test_the_phrases_vectors_can_be_read_by_others_as_the_umask_says(text, tmp_path, monkeypatch):
+    monkeypatch.setattr("ssv2a.soundbank.meanings.phrases", lambda: {"rain falling": "rain"})
+    (tmp_path / "phrases.safetensors").touch(0o600)  # as earlier versions left it
+    before = os.umask(0o022)
+    try:
+        write_vectors(text, tmp_path / "phrases.safetensors")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "phrases.safetensors").stat().st_mode & 0o777 == 0o644

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -72,46 +71,45 @@ def data(tmp_path, few):
 def train(*arguments):
     done = CliRunner().invoke(app, ["train", *map(str, arguments)])
     assert done.exit_code == 0, (done.output, done.exception)
+    return done.output
+
+
+def contents(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 @pytest.mark.slow
-def test_from_recordings_to_a_bundle_that_sounds(data, tmp_path):
-    bundle, runs = tmp_path / "bundle", tmp_path / "runs"
-    shutil.copytree(MINI, bundle)
-    before = (bundle / "clap.safetensors").read_bytes()
-    train("all", "--data", data, "--out", runs, "--version", "9.9.9", "--bundle", bundle, "--steps", 300)
+def test_from_recordings_to_a_bundle_that_sounds(data, tmp_path, monkeypatch):
+    runs = tmp_path / "runs"
+    bundle = runs / "bundle"
+    installed = contents(MINI)
+    command = "all", "--data", data, "--out", runs, "--version", "9.9.9", "--steps", 300
+    told = train(*command)
+    assert f"{bundle}/" in told
 
     # 1. The losses fall, and what was learned is new.
     history = json.loads((runs / "clap" / "history.json").read_text())
     assert history[-1]["loss"] < history[0]["loss"]
     assert history[-1]["models R@1"] > 0.5
     assert (runs / "clap" / "curves.png").stat().st_size > 5_000
-    assert (bundle / "clap.safetensors").read_bytes() != before
     for network in ("manifold", "remixer", "aggregator"):
         assert np.isfinite(json.loads((runs / network / "metrics.json").read_text())["loss"])
 
     # 2. The bundle loads, and a dog is a dog.
-    model = Ssv2a.load(bundle, device="cpu", threads=1)
+    model = Ssv2a.load(f"{bundle}/", device="cpu", threads=1)
     assert "9.9.9" in model.bundle_id
     settings = VideoSettings(var_samples=8, cycle_its=4, cycle_samples=8, candidates=1)
     take = model.compose(Composition(texts=("a dog barking",)), 3 * SAMPLE_RATE, seed=0, settings=settings)
     assert [pick.sound for pick in take.picks if pick.track is not None] == ["dog_bark"]
 
-    # 3. Finished runs are passed over.
-    train(
-        "all",
-        "--data",
-        data,
-        "--out",
-        runs,
-        "--version",
-        "9.9.9",
-        "--bundle",
-        bundle,
-        "--steps",
-        300,
-        "--resume",
-    )
+    # 3. The bundle that is installed is as it was.
+    assert contents(MINI) == installed
+    assert (bundle / "clap.safetensors").read_bytes() != (MINI / "clap.safetensors").read_bytes()
+
+    # 4. Finished runs are passed over, and another run renders nothing anew.
+    assert train(*command, "--resume").count("finished before") == 4
+    monkeypatch.setattr("ssv2a.train.data.mel_power", None)
+    train("clap", "--data", data, "--out", tmp_path / "clap", "--cache", runs / "sounds", "--steps", 1)
 
 
 @pytest.mark.slow

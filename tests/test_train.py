@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -13,6 +14,7 @@ import soundfile
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from loguru import logger
 from torch import nn
 
 from ssv2a.embed.clap import MELS, MiniClap, mel_power
@@ -24,15 +26,24 @@ from ssv2a.train.clap import ClapSettings, ClapTask, augment, contrast, mixing_g
 from ssv2a.train.data import (
     Recording,
     TrainingSound,
-    embed_sounds,
     prepare,
     read_manifest,
-    read_vectors,
     render_draw,
     sound_of,
-    write_vectors,
 )
 from ssv2a.train.loop import CHECKPOINT, CURVES, HISTORY, LoopSettings, RunOptions, learning_rate, run
+from ssv2a.train.plots import figure
+from ssv2a.train.vectors import embed_sounds, read_vectors, write_vectors
+
+
+@pytest.fixture
+def said():
+    """What is logged for users to read."""
+    lines: list[str] = []
+    sink = logger.add(lambda message: lines.append(str(message)), level="INFO", format="{message}")
+    yield lines
+    logger.remove(sink)
+
 
 # The loop
 
@@ -121,6 +132,29 @@ def test_a_run_learns_and_leaves_its_records(tmp_path):
     assert (tmp_path / CURVES).read_bytes().startswith(b"\x89PNG")
 
 
+def test_the_first_loss_and_every_validation_are_told(tmp_path, said):
+    run(Line(), tmp_path, SHORT)
+    steps = [re.match(r"line: step (\d+) of 60: loss \d", line) for line in said]
+    assert [int(step[1]) for step in steps] == [1, 20, 40, 60]
+    assert ["error " in line for line in said] == [False, True, True, True]
+
+
+@pytest.mark.parametrize("steps", [[150], [150, 300, 450]])
+def test_curves_are_readable_from_the_first_validation_on(steps):
+    rows = [{"step": step, "seconds": 9.0, "loss": 4.25 - step / 300, "R@1": 0.5} for step in steps]
+    loss, share = figure(rows).axes
+    assert loss.get_title() == f"loss: {rows[-1]['loss']:.3g}"
+    assert share.get_title() == "R@1: 0.5"
+    for panel in (loss, share):
+        ticks = [tick for tick in panel.get_xticks() if 0 <= tick <= steps[-1]]
+        assert ticks == [0, *steps]
+        assert all(tick == round(tick) for tick in ticks)
+        assert panel.get_xlim()[0] <= 0
+        low, high = panel.get_ylim()
+        assert low < panel.lines[0].get_ydata()[-1] < high
+    assert share.get_ylim()[1] - share.get_ylim()[0] >= 0.1  # a steady figure is no cliff
+
+
 def test_another_seed_is_another_run(tmp_path):
     one, other = Line(), Line()
     run(one, tmp_path / "one", SHORT)
@@ -132,7 +166,7 @@ def test_a_run_is_not_overwritten_nor_mixed_with_another(tmp_path):
     run(Line(), tmp_path, SHORT)
     with pytest.raises(TrainingError, match="already holds a run"):
         run(Line(), tmp_path, SHORT)
-    with pytest.raises(TrainingError, match="settings it began with"):
+    with pytest.raises(TrainingError, match=r"steps 60, not 70\b.*settings it began with"):
         run(Line(), tmp_path, replace(SHORT, steps=70), RunOptions(resume=True))
     stranger = Line()
     stranger.network = nn.Linear(2, 2)
@@ -231,6 +265,22 @@ def test_classes_become_sounds_of_the_vocabulary(recordings):
         sound_of("spaceship", "a spaceship lands")
 
 
+def test_a_class_may_be_any_key_of_the_vocabulary():
+    for key, sound in vocabulary().items():
+        assert sound_of(key, sound.caption) == key
+
+
+@pytest.mark.parametrize(
+    ("label", "nearest"), [("dog_brak", "dog_bark"), ("Rain", "rain"), ("cat", "cat_meow")]
+)
+def test_a_class_that_is_not_known_brings_the_nearest_that_are(label, nearest):
+    with pytest.raises(TrainingError) as told:
+        sound_of(label, "")
+    assert nearest in str(told.value)
+    assert "ssv2a bank list" in str(told.value)
+    assert ".py" not in str(told.value)  # a user cannot change the code's tables
+
+
 def test_a_folder_without_a_manifest_is_refused(tmp_path):
     with pytest.raises(TrainingError, match=r"manifest\.csv"):
         read_manifest(tmp_path)
@@ -312,10 +362,39 @@ def test_a_recording_that_is_replaced_is_heard_anew(recordings, tmp_path):
     np.testing.assert_array_equal(prepare(read_manifest(recordings), [], cache)[0].power, replaced[0].power)
 
 
-def test_a_recording_that_is_not_there_is_named(recordings, tmp_path):
-    (recordings / "audio" / "dog_1.ogg").unlink()
-    with pytest.raises(TrainingError, match=r"dog_1\.ogg.*manifest"):
+def test_a_recording_that_is_not_there_is_named_before_any_is_read(recordings, tmp_path):
+    (recordings / "audio" / "wolf_1.ogg").unlink()
+    with pytest.raises(TrainingError, match=r"wolf_1\.ogg.*manifest"):
         prepare(read_manifest(recordings), [], tmp_path / "cache")
+    assert not (tmp_path / "cache").exists()
+
+
+def test_every_sound_is_told_before_it_is_prepared(recordings, tmp_path):
+    whistle, seen = model("test.whistle", "whistle", 2000), []
+
+    def tell(number, total, path):
+        seen.append((number, total, path.name, len(list((tmp_path / "cache").iterdir()))))
+
+    prepare(read_manifest(recordings), [whistle], tmp_path / "cache", draws=2, on_sound=tell)
+    names = ["dog_1.ogg", "wolf_1.ogg", "test.whistle-00", "test.whistle-01"]
+    assert seen == [(n + 1, 4, name, n) for n, name in enumerate(names)]
+
+
+def test_two_sets_of_recordings_share_a_cache_without_mixing_them(tmp_path):
+    """Their ids, sizes and times of change may be the same, and an id may be any text."""
+
+    def dogs(name, pitch):
+        folder = tmp_path / name
+        folder.mkdir()
+        wave = 0.1 * np.sin(2 * np.pi * pitch * np.arange(48_000) / 48_000)
+        soundfile.write(folder / "dog.wav", wave, 48_000)
+        os.utime(folder / "dog.wav", ns=(10**18, 10**18))
+        row = "old/dog,dog.wav,dog_bark,a dog,1,48000,1,train,pack,dog.wav,MIT,Maker"
+        (folder / "manifest.csv").write_text(f"{COLUMNS}\n{row}\n")
+        return prepare(read_manifest(folder), [], tmp_path / "cache")[0].power
+
+    low, high = dogs("low", 200), dogs("high", 2000)
+    assert low.argmax(axis=0).max() < high.argmax(axis=0).min()
 
 
 def test_a_cache_holds_whole_files_also_where_the_disk_gives_out(recordings, tmp_path, monkeypatch):
@@ -451,5 +530,15 @@ def test_vectors_come_back_as_they_were_written(tones, tmp_path):
         vectors.captions,
         vectors.ids,
     )
-    with pytest.raises(TrainingError, match="train the CLAP first"):
-        read_vectors(tmp_path / "none.npz")
+
+
+@pytest.mark.parametrize("content", [None, b"", b"words", b"PK\x03\x04 and no more", "array"])
+def test_what_is_no_file_of_vectors_is_named(tmp_path, content):
+    path = tmp_path / "none.npz"
+    if content == "array":
+        np.save(tmp_path / "array.npy", np.zeros(3))
+        (tmp_path / "array.npy").rename(path)
+    elif content is not None:
+        path.write_bytes(content)
+    with pytest.raises(TrainingError, match=r"none\.npz.*train the CLAP first"):
+        read_vectors(path)

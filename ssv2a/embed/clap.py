@@ -15,12 +15,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 from torch.nn import functional
 
 from ssv2a.errors import InputError, WeightsError
 from ssv2a.types import SAMPLE_RATE, FloatArray
+from ssv2a.weights import write_whole
 
 CLAP_DIM = 256
 TEXT_DIM = 384  # of a MiniLM sentence vector
@@ -174,7 +175,7 @@ class MiniClap:
         metadata = {"network": json.dumps({"width": self._network.width})}
         state = {key: value.contiguous() for key, value in self._network.state_dict().items()}
         halves = {key: value.half() if value.is_floating_point() else value for key, value in state.items()}
-        save_file(halves, path, metadata)
+        write_whole(path, save(halves, metadata))
 
     def audio(self, waveform: FloatArray) -> FloatArray:
         """The vector [256] of a sound [channels, n] at 48 kHz; longer than 10 s: the mean of its windows.

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import numpy as np
 
@@ -21,10 +22,15 @@ from ssv2a.types import Decision, FloatArray
 TOP = 10  # classes that take part in a vector (T of the paper)
 MIN_PROBABILITY = 0.03  # of one class, to take part in a vector
 CONFIRMED = 0.3  # mass of a label's own kinds from which the crop confirms the label
-RIVAL = 0.4  # mass from which a rival of the same group may overrule a label
-STRANGER = 0.6  # the same, for a rival of another group
+RIVAL = 0.2  # mass that a rival of a label needs at least
+MISSED = 0.3  # what a rival counts that the detector knows and did not see, beside 1 of one it does not know
+STRANGER = 0.4  # the same, for a rival of another group
+UNKNOWN = 0.2  # mass that a label gets whose kinds the classifier does not know
 DOUBTED = 0.5  # a weaker label is not heard if the crop knows such things and sees none of them
 CARRIED = 0.4  # mass from which what a person plays, holds or rides is what is heard
+IMPERSONAL = 0.6  # mass from which an animal may be what was taken for a person
+
+BORNE_OUT: frozenset[Decision] = frozenset({"confirmed", "overruled"})  # decisions that the crop shares
 
 _THINGS = frozenset({"animal", "vehicle", "instrument", "tool", "appliance", "sport", "thing", "food"})
 _HELD = frozenset({"instrument", "tool", "sport"})
@@ -47,18 +53,27 @@ class Verdict:
 
     def unless_borne_out(self) -> Verdict:
         """The verdict where the crop had a say in it, else one of doubt."""
-        if self.decision in ("confirmed", "overruled"):
+        if self.decision in BORNE_OUT:
             return self
         return replace(self, heard=replace(self.heard, sound=None, moving=None), decision="doubted")
 
 
-def judge(label: Heard, score: float, classes: tuple[Heard, ...], odds: FloatArray | None) -> Verdict:
+def judge(
+    label: Heard,
+    score: float,
+    classes: tuple[Heard, ...],
+    odds: FloatArray | None,
+    beside: Mapping[str, float] = MappingProxyType({}),
+) -> Verdict:
     """Weigh a detector's label against the classifier's verdict on the crop.
 
-    1. Classes that are kinds of the label confirm it, and the likeliest names it ("dog" → "husky").
+    1. A rival overrules the label where (1 - score) of its mass is more than score of the mass of the
+       label's own kinds, as if detector and classifier were two witnesses who know nothing of each other.
+       A rival that the detector knows would have been found by it and counts less, unless it was: what the
+       detector itself found in the same place counts with its score. Clothes, parts, plants
+       and places overrule nothing.
     2. What a person plays, holds or rides is what is heard of that person.
-    3. A rival of the same group overrules a weaker label ("cow" .50 → "pig" .70); one of another
-       group has to be surer. Clothes, parts, plants and places overrule nothing.
+    3. Else classes that are kinds of the label confirm it, and the likeliest names it ("dog" → "husky").
     4. A weak label that the crop does not bear out at all is silent.
 
     Args:
@@ -66,20 +81,59 @@ def judge(label: Heard, score: float, classes: tuple[Heard, ...], odds: FloatArr
         score: its confidence.
         classes: the classifier's classes.
         odds: [classes] probabilities of the crop; None: it was not classified.
+        beside: other labels that the detector gave to the same place, with their confidence.
     """
     if odds is None:
         return Verdict(label, score, score)
     own = [i for i, heard in enumerate(classes) if heard.kind == label.name]
     borne_out = float(odds[own].sum())
+    if label.group == "person":
+        members, mass = _in_place_of_person(label, score, classes, odds)
+    else:
+        members, mass = _rival(label, score, classes, odds, borne_out if own else UNKNOWN, beside)
+    if members:
+        return Verdict(_likeliest(members, classes, odds), mass, score * (1 - mass), "overruled")
     if borne_out >= CONFIRMED:
         return Verdict(_likeliest(own, classes, odds), max(score, borne_out), score, "confirmed")
-    rivals = _masses(label, classes, odds)
-    members, mass = max(rivals.values(), key=lambda rival: rival[1], default=([], 0.0))
-    if not members or mass < _needed(label, score, classes[members[0]]):
-        if own and label.group != "person" and score < DOUBTED and borne_out < MIN_PROBABILITY:
-            return Verdict(replace(label, sound=None, moving=None), score, score, "doubted")
-        return Verdict(label, score, score, "kept")
-    return Verdict(_likeliest(members, classes, odds), mass, score * (1 - mass), "overruled")
+    if own and label.group != "person" and score < DOUBTED and borne_out < MIN_PROBABILITY:
+        return Verdict(replace(label, sound=None, moving=None), score, score, "doubted")
+    return Verdict(label, score, score, "kept")
+
+
+def _rival(
+    label: Heard,
+    score: float,
+    classes: tuple[Heard, ...],
+    odds: FloatArray,
+    borne_out: float,
+    beside: Mapping[str, float],
+) -> tuple[list[int], float]:
+    """The classes that overrule a label of a thing or an animal, and their mass; none and 0: it stands."""
+    best: tuple[list[int], float] = ([], 0.0)
+    most = score * borne_out
+    for members, mass in _masses(label, classes, odds).values():
+        rival = classes[members[0]]
+        seen = (1 - score) * (MISSED if rival.kind else 1)
+        seen = max(seen, beside.get(rival.kind, 0.0))
+        needed = RIVAL if rival.group == label.group else STRANGER
+        if mass >= needed and seen * mass > most:
+            best, most = (members, mass), seen * mass
+    return best
+
+
+def _in_place_of_person(
+    label: Heard, score: float, classes: tuple[Heard, ...], odds: FloatArray
+) -> tuple[list[int], float]:
+    """What is heard instead of a person, and its mass: what they play, hold or ride, or an animal."""
+    members, mass = max(_masses(label, classes, odds).values(), key=lambda one: one[1], default=([], 0.0))
+    if not members:
+        return [], 0.0
+    rival = classes[members[0]]
+    if rival.group in _HELD or rival.kind in _RIDDEN:
+        needed = CARRIED
+    else:
+        needed = max(IMPERSONAL, score) if rival.group == "animal" else np.inf
+    return (members, mass) if mass >= needed else ([], 0.0)
 
 
 def _masses(
@@ -91,16 +145,7 @@ def _masses(
         heard = classes[i]
         if heard.kind != label.name and heard.group in _THINGS:
             members[heard.group, heard.kind or heard.sound or heard.name].append(i)
-    return {key: (indices, float(odds[indices].sum())) for key, indices in members.items()}
-
-
-def _needed(label: Heard, score: float, rival: Heard) -> float:
-    """The mass a rival needs to win over a label."""
-    if label.group == "person":
-        if rival.group in _HELD or rival.kind in _RIDDEN:
-            return CARRIED
-        return max(STRANGER, score) if rival.group == "animal" else np.inf
-    return max(RIVAL if rival.group == label.group else STRANGER, score)
+    return {key: (indices, min(float(odds[indices].sum()), 1.0)) for key, indices in members.items()}
 
 
 def _likeliest(members: list[int], classes: tuple[Heard, ...], odds: FloatArray) -> Heard:

@@ -40,7 +40,7 @@ class Heard:
     wanted: tuple[Wanted, ...]
     seed: int
     take: Take
-    labels: tuple[str, ...]  # the surest first
+    labels: tuple[str, ...]  # the surest first; none where nobody listened
 
     @property
     def name(self) -> str:
@@ -85,6 +85,7 @@ class Bar:
     unit: str
     wanted: float
     at_most: bool = False  # False: at least
+    counts: bool = True  # False: shown beside the bars, and never missed
 
     @property
     def met(self) -> bool:
@@ -97,11 +98,11 @@ class Listener:
 
     Args:
         model: the bundle with one of its banks.
-        tagger: opens the one that listens, which took no part in the bundle's making.
+        tagger: opens the one that listens, which took no part in the bundle's making; None: nobody does.
         settings: of every take.
     """
 
-    def __init__(self, model: Ssv2a, tagger: Callable[[], Tagger], settings: VideoSettings) -> None:
+    def __init__(self, model: Ssv2a, tagger: Callable[[], Tagger] | None, settings: VideoSettings) -> None:
         self._model = model
         self._open = tagger
         self._settings = settings
@@ -121,11 +122,12 @@ class Listener:
     def hear(self, wanted: tuple[Wanted, ...], seed: int) -> Heard:
         """One take of ten seconds, and the tagger's labels."""
         take = self.take(wanted, seed)
-        return Heard(wanted, seed, take, top_labels(self._tagger, take.waveform, TOP_PAIR))
+        tagger = self._tagger
+        return Heard(wanted, seed, take, top_labels(tagger, take.waveform, TOP_PAIR) if tagger else ())
 
     @cached_property
-    def _tagger(self) -> Tagger:
-        return self._open()
+    def _tagger(self) -> Tagger | None:
+        return self._open() if self._open else None
 
     def take(self, wanted: tuple[Wanted, ...], seed: int) -> Take:
         """Captions are composed, photographs seen; two photographs are one picture."""
@@ -150,7 +152,7 @@ def heard_bars(bank: str, kind: str, heard: Sequence[Heard]) -> list[Bar]:
     right, near = (100 * float(np.mean([getattr(one, how) for one in heard])) for how in ("right", "near"))
     return [
         Bar(f"{kind} heard", right, "%", 100 * wanted),
-        Bar(f"{kind} heard, near names counted in", near, "%", 100 * wanted),
+        Bar(f"{kind} heard, near names counted in", near, "%", 100 * wanted, counts=False),
     ]
 
 

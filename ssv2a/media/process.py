@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import select
 import signal
 import subprocess
@@ -22,6 +23,8 @@ from loguru import logger
 from ssv2a.errors import FfmpegFailed, FfmpegTimeout
 
 _TAIL_LINES = 20
+_TOLD_LINES = 6  # in a message
+_SPEAKER = re.compile(r"^(\[[^]]* @ 0x[0-9a-f]+\] *)+")  # of a line of ffmpeg's log
 
 
 class Process:
@@ -120,18 +123,26 @@ class Process:
     def failed(self, what: str) -> FfmpegFailed:
         """The error for a process that did `what`."""
         tail = self.tail
-        message = f"{Path(self._argv[0]).name} {what}:\n{tail or '(it said nothing)'}"
+        message = f"{Path(self._argv[0]).name} {what}: {_words(tail, self._argv)}."
         return FfmpegFailed(message, self.popen.returncode or 1, tail)
 
     def timed_out(self) -> FfmpegTimeout:
         """Kill it and return the error for a process that was too slow."""
         self.kill()
-        tail = self.tail
-        name = Path(self._argv[0]).name
+        name, words = Path(self._argv[0]).name, _words(self.tail, self._argv)
         return FfmpegTimeout(
-            f"{name} did not answer within {self.timeout:g} s and was killed. Is the disk or share slow, "
-            f"or the file damaged? Last lines:\n{tail or '(it said nothing)'}"
+            f"{name} did not answer within {self.timeout:g} s and was killed: {words}. "
+            "Is the disk or share slow, or the file damaged?"
         )
+
+
+def _words(tail: str, argv: Sequence[str]) -> str:
+    """The lines of a log in one, each once, without who says so and without the paths of files."""
+    paths = {argument for argument in argv if argument.startswith(("/", "file:/"))}
+    for path in sorted(paths, key=len, reverse=True):  # one may begin as another
+        tail = tail.replace(f"{path}: ", "").replace(path, Path(path).name)
+    lines = dict.fromkeys(_SPEAKER.sub("", line).strip(" .") for line in tail.splitlines())
+    return "; ".join([line for line in lines if line][-_TOLD_LINES:]) or "it said nothing"
 
 
 class ReadEnd(io.RawIOBase):

@@ -26,7 +26,7 @@ from typing import Any, cast, get_args
 
 import numpy as np
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
 from ssv2a.bundle import Bundle
 from ssv2a.config import Ssv2aConfig
@@ -69,17 +69,25 @@ class Bank:
     Args:
         name: as reports show it.
         folders: of each entry.
+        banks: of each entry the name of the bank that it is from, this one or one that it extends.
         entries: ids are unique.
         claps: [n, k, clap_dim].
         own: how many of the last entries are a user's own, which go before the others.
     """
 
     def __init__(
-        self, name: str, folders: Sequence[Path], entries: Sequence[Entry], claps: FloatArray, own: int = 0
+        self,
+        name: str,
+        folders: Sequence[Path],
+        banks: Sequence[str],
+        entries: Sequence[Entry],
+        claps: FloatArray,
+        own: int = 0,
     ) -> None:
         self.name = name
         self.entries = tuple(entries)
         self.claps = claps
+        self._banks = tuple(banks)
         self.own = range(len(self.entries) - own, len(self.entries))
         self._folders = {entry.id: folder for entry, folder in zip(entries, folders, strict=True)}
         self._by_id = {entry.id: index for index, entry in enumerate(self.entries)}
@@ -109,6 +117,7 @@ class Bank:
         return cls(
             name=top.manifest["name"],
             folders=[layer.folder for layer in layers for _ in layer.entries],
+            banks=[layer.manifest["name"] for layer in layers for _ in layer.entries],
             entries=entries,
             claps=_stacked([layer.claps for layer in layers]),
             own=len(top.entries) if top.manifest.get("library") else 0,
@@ -118,6 +127,16 @@ class Bank:
         """The entry of that id, if the bank has it."""
         index = self._by_id.get(entry_id)
         return None if index is None else self.entries[index]
+
+    @property
+    def added(self) -> tuple[Entry, ...]:
+        """Its entries without those of the bank that it extends."""
+        top = self._folders[self.entries[-1].id] if self.entries else None
+        return tuple(entry for entry in self.entries if self._folders[entry.id] == top)
+
+    def bank_of(self, entry: Entry) -> str:
+        """Name of the bank that an entry is from: this one, or one that it extends."""
+        return self._banks[self._by_id[entry.id]]
 
     @cached_property
     def models(self) -> Mapping[str, SoundModel]:
@@ -220,8 +239,15 @@ def write_bank(
             target = folder / entry.file
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(sources[entry.id].read_bytes())
-    save_file({"claps": np.ascontiguousarray(claps, np.float16)}, folder / CLAPS)
+    write_claps(folder / CLAPS, claps)
     write_manifest(folder, {"name": name, "extends": extends}, entries)
+
+
+def write_claps(path: Path, claps: FloatArray) -> None:
+    """Write vectors [n, k, clap_dim] in half precision, in one step (write, then rename)."""
+    from ssv2a.weights import write_whole  # it brings torch, which is not needed to read a bank
+
+    write_whole(path, save({"claps": np.ascontiguousarray(claps, np.float16)}))
 
 
 def write_manifest(folder: Path, facts: Mapping[str, Any], entries: Sequence[Entry]) -> None:

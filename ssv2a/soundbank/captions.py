@@ -92,6 +92,9 @@ _NOISE = frozenset(
         "recordings",
         "new",
         "copy",
+        "nan",
+        "null",
+        "none",
         "untitled",
         "unnamed",
         "zoom",
@@ -135,9 +138,9 @@ _CATEGORIES = {
     "MOVE": "movement", "MUSC": "musical instrument", "NATD": "natural disaster", "OBJ": "object",
     "PAPR": "paper", "PLAS": "plastic", "RAIN": "rain", "ROBT": "robot", "ROCK": "rock", "ROPE": "rope",
     "RUBR": "rubber", "SCIF": "science fiction", "SNOW": "snow", "SPRT": "sport", "SWSH": "whoosh",
-    "TOOL": "tool", "TOON": "cartoon", "TOY": "toy", "TRN": "train", "UI": "interface", "VEGE": "vegetation",
-    "VEH": "vehicle", "VOX": "voice", "WATR": "water", "WEAP": "weapon", "WTHR": "weather", "WHSL": "whistle",
-    "WIND": "wind", "WNDW": "window", "WING": "wings", "WOOD": "wood",
+    "TOOL": "tool", "TOON": "cartoon", "TOY": "toy", "TRN": "train", "UI": "user interface",
+    "VEGE": "vegetation", "VEH": "vehicle", "VOX": "voice", "WATR": "water", "WEAP": "weapon",
+    "WTHR": "weather", "WHSL": "whistle", "WIND": "wind", "WNDW": "window", "WING": "wings", "WOOD": "wood",
 }  # fmt: skip
 
 
@@ -146,7 +149,7 @@ class Description:
     """What a file is said to be."""
 
     caption: str  # as people read it; never empty
-    phrases: tuple[str, ...]  # the caption, and what else is said, for finding out what sounds
+    phrases: tuple[str, ...]  # what is said, for finding out what sounds; (): nothing but noise and numbers
     licence: str
     author: str  # "" where nobody says so
     credit: str  # its copyright line; "" where there is none
@@ -167,21 +170,23 @@ def describe(tags: Mapping[str, str], place: PurePath, licence: str | None = Non
     about = [
         text for key in _ABOUT if (text := _sentence(tags.get(key, "").replace("_", " ").replace("-", " ")))
     ]
-    about += [ucs[0]] if ucs and ucs[0] else []
-    first = next(iter(said), "") or (f"{named}, {ucs[0]}" if ucs and named and ucs[0] else named)
-    caption = first or around or (about[0] if about else place.stem)
-    copyright_ = _first(tags, _COPYRIGHT)
+    about += [ucs[0].replace(",", "")] if ucs else []
+    first = next(iter(said), "") or (f"{named}, {ucs[0]}" if ucs and named else named)
+    described = first or around or next(iter(about), "")
     return Description(
-        caption=caption,
-        phrases=tuple(dict.fromkeys(filter(None, (caption, *said, named, *about, around)))),
+        caption=described or place.stem,
+        phrases=tuple(dict.fromkeys(filter(None, (described, *said, named, *about, around)))),
         licence=licence or _first(tags, _LICENCE) or UNKNOWN_LICENCE,
         author=_author(tags) or (ucs[2] if ucs else ""),
-        credit=copyright_,
+        credit=_first(tags, _COPYRIGHT),
     )
 
 
 def _ucs(stem: str) -> tuple[str, str, str] | None:
-    """(category in words, FXName, creator) of a name after the Universal Category System; None: it is not."""
+    """Of a name after the Universal Category System "category, subcategory", FXName, creator.
+
+    None: it is no such name.
+    """
     cat_id, *rest = stem.split("_")
     if not rest or not _CAT_ID.fullmatch(cat_id):
         return None
@@ -189,7 +194,8 @@ def _ucs(stem: str) -> tuple[str, str, str] | None:
     for length in (5, 4, 3, 2):
         category = _CATEGORIES.get(letters[:length].upper())
         if category is not None:
-            return category, rest[0], rest[1] if len(rest) > 2 else ""
+            kinds = ", ".join(dict.fromkeys((category, *_words(letters[length:]))))
+            return kinds, rest[0], rest[1] if len(rest) > 2 else ""
     return None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -52,6 +52,7 @@ class Heard:
 
     entry: Entry
     vectors: FloatArray  # [VECTORS, clap_dim]; kept in half precision
+    note: str = ""  # what is wrong with the file, though it can be used
 
 
 class Index:
@@ -76,19 +77,19 @@ class Index:
     def heard(self, digest: str) -> dict[str, Heard]:
         """The files of that content, by name."""
         rows = self._rows.execute(
-            "select path, entry, vectors from files where digest = ? and build = ? and entry is not null",
+            "select path, entry, vectors, fault from files "
+            "where digest = ? and build = ? and entry is not null",
             (digest, self._build),
         )
-        return {path: _heard(entry, vectors) for path, entry, vectors in rows}
+        return {path: _heard(entry, vectors, note) for path, entry, vectors, note in rows}
 
     def keep(self, name: str, known_by: Print, found: Heard | str) -> None:
         """Keep what a file is, or why it cannot be used, at once."""
-        entry = vectors = fault = None
+        entry = vectors = None
         if isinstance(found, Heard):
             entry = json.dumps(asdict(found.entry), ensure_ascii=False)
             vectors = np.ascontiguousarray(found.vectors, np.float16).tobytes()
-        else:
-            fault = found
+        fault = found.note if isinstance(found, Heard) else found
         facts = (known_by.size, known_by.changed, known_by.digest)
         self._rows.execute(
             "insert or replace into files values (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -106,16 +107,16 @@ class Index:
         """Let what was dropped be gone."""
         self._rows.commit()
 
-    def everything(self) -> tuple[list[Heard], list[tuple[str, str]]]:
-        """Files as the bank has them, and the others, each with what is wrong with it; by path."""
+    def everything(self) -> tuple[list[tuple[str, Heard]], list[tuple[str, str]]]:
+        """Files as a bank has them, each with its digest, and the others with what is wrong; by path."""
         kept, faults = [], []
-        for path, entry, vectors, fault in self._rows.execute(
-            "select path, entry, vectors, fault from files order by path"
+        for path, digest, entry, vectors, fault in self._rows.execute(
+            "select path, digest, entry, vectors, fault from files order by path"
         ):
             if entry is None:
                 faults.append((path, fault))
             else:
-                kept.append(_heard(entry, vectors))
+                kept.append((digest, _heard(entry, vectors, fault)))
         return kept, faults
 
 
@@ -137,10 +138,34 @@ def open_index(bank: Path, build: str) -> Iterator[Index]:
         raise BundleError(f"{path}: the library's index cannot be used ({error}): {remedy}.") from error
 
 
-def _heard(entry: str, vectors: bytes) -> Heard:
+def once(files: Sequence[tuple[str, Heard]]) -> tuple[list[Heard], tuple[tuple[str, str], ...]]:
+    """Each content once, and the other files, each with the one that is kept.
+
+    That is one of which it is known what sounds, if there is one, and has the shortest name: "a copy.wav" is
+    not it.
+
+    Args:
+        files: digest of the content, what it is heard as.
+    """
+    kept: dict[str, Heard] = {}
+    for digest, heard in sorted(files, key=_rank):
+        kept.setdefault(digest, heard)
+    originals = {digest: heard.entry.id for digest, heard in kept.items()}
+    copies = [(one.entry.id, originals[digest]) for digest, one in files if one.entry.id != originals[digest]]
+    return sorted(kept.values(), key=lambda heard: heard.entry.id), tuple(copies)
+
+
+def _rank(file: tuple[str, Heard]) -> tuple[bool, int, str]:
+    """The first of several files of one content is the one that is kept."""
+    entry = file[1].entry
+    return not entry.sound, len(entry.id), entry.id
+
+
+def _heard(entry: str, vectors: bytes, note: str) -> Heard:
     row = json.loads(entry)
     spans = tuple((float(first), float(last)) for first, last in row["takes"])
     return Heard(
         Entry(**{**row, "takes": spans, "pause_seconds": tuple(row["pause_seconds"])}),
         np.frombuffer(vectors, np.float16).astype(np.float32).reshape(VECTORS, -1),
+        note,
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -17,41 +17,27 @@ from pathlib import Path, PurePath
 
 import numpy as np
 import soundfile
-from safetensors import SafetensorError
-from safetensors.numpy import save_file
 
 from ssv2a.errors import BundleError, InputError, MediaError
 from ssv2a.media import ffmpeg
 from ssv2a.roles import Clap
-from ssv2a.soundbank.bank import SHIPPED, Entry, write_manifest
+from ssv2a.soundbank.bank import SHIPPED, Entry, write_claps, write_manifest
 from ssv2a.soundbank.bwf import wave_tags
 from ssv2a.soundbank.captions import Description, describe
-from ssv2a.soundbank.index import VECTORS, Heard, Index, Print, open_index
+from ssv2a.soundbank.index import VECTORS, Heard, Index, Print, once, open_index
 from ssv2a.soundbank.meanings import Meanings
 from ssv2a.soundbank.outline import SHORTEST_TEXTURE, Outline, kind_of, outline, pauses_of, takes_of
-from ssv2a.soundbank.recordings import SHORTEST, read_parts
+from ssv2a.soundbank.recordings import SHORTEST, read_parts, share_there
 from ssv2a.soundbank.vocabulary import vocabulary
 from ssv2a.sounds import sound_blocks
 from ssv2a.types import SAMPLE_RATE, FloatArray, Kind
 
-SUFFIXES = frozenset(
-    {
-        ".wav",
-        ".wave",
-        ".bwf",
-        ".rf64",
-        ".w64",
-        ".aif",
-        ".aiff",
-        ".aifc",
-        ".flac",
-        ".ogg",
-        ".oga",
-        ".opus",
-        ".mp3",
-    }
-    | {".m4a", ".aac", ".mp4", ".caf", ".wma", ".wv", ".au", ".snd", ".mka", ".ac3"}
-)
+_USUAL = (".wav", ".aiff", ".flac", ".mp3", ".ogg", ".m4a")  # as messages name them
+SUFFIXES = frozenset({
+    *_USUAL, ".wave", ".bwf", ".rf64", ".w64", ".aif", ".aifc", ".oga", ".opus", ".aac", ".mp4", ".caf",
+    ".wma", ".wv", ".au", ".snd", ".mka", ".ac3",
+})  # fmt: skip
+_WHOLE = 0.99  # share of what a header says, from which a file counts as whole: headers are rounded
 _WINDOW = 10.0  # seconds of one
 _LONGEST_TEXTURE = 60.0  # seconds of a long recording that are played: those nearest its usual level
 _LONGEST = 4 * 3600  # seconds of a file that are listened to
@@ -68,6 +54,8 @@ class Counts:
     known: int  # files that had not changed
     moved: int  # files known by their content under another name
     gone: int  # files of the last build that are no more
+    copies: tuple[tuple[str, str], ...]  # file, the one of the same content that is in the bank
+    notes: tuple[tuple[str, str], ...]  # file that is in the bank, what is wrong with it
     faults: tuple[tuple[str, str], ...]  # file, why it is not in the bank
 
 
@@ -94,7 +82,7 @@ class Plan:
     @property
     def build(self) -> str:
         """What the kept results depend on beside the files."""
-        return f"1 {self.mark} {self.licence or ''}"
+        return f"2 {self.mark} {self.licence or ''}"
 
 
 def build_library(
@@ -121,20 +109,25 @@ def build_library(
         ) from error
     paths = [path for path in found if _is_utf8(path)]
     misnamed = [(_shown(path.relative_to(plan.folder)), _MISNAMED) for path in found if not _is_utf8(path)]
-    tally = {"read": 0, "known": 0, "moved": 0}
+    names = {path.relative_to(plan.folder).as_posix() for path in paths}
+    tally = {"read": 0, "known": 0, "moved": 0, "copied": 0}
     with open_index(plan.bank, plan.build) as index:
         for number, path in enumerate(paths, 1):
             on_file(number, len(paths), path)
-            tally[_update(index, plan, path, clap, meanings)] += 1
-        gone = index.forget_all_but({path.relative_to(plan.folder).as_posix() for path in paths})
-        kept, faults = index.everything()
+            tally[_update(index, plan, path, names, clap, meanings)] += 1
+        gone = index.forget_all_but(names)
+        everything, faults = index.everything()
+        kept, copies = once(everything)
         faults = sorted([*faults, *misnamed])
         if not kept:
             reasons = "".join(f"\n  {path}: {why}" for path, why in faults[:5])
             raise BundleError(f"{plan.folder}: no sound in it that can be used:{reasons}")
         index.commit()
     _write(plan, [one.entry for one in kept], np.stack([one.vectors for one in kept]))
-    return Counts(len(kept), tally["read"], tally["known"], tally["moved"], gone, tuple(faults))
+    notes = tuple((one.entry.id, one.note) for one in kept if one.note)
+    return Counts(
+        len(kept), tally["read"], tally["known"], tally["moved"], gone, copies, notes, tuple(faults)
+    )
 
 
 def _found(plan: Plan) -> tuple[Path, ...]:
@@ -149,9 +142,8 @@ def _found(plan: Plan) -> tuple[Path, ...]:
         raise BundleError(f"{_shown(plan.folder)}: the folder's name is not UTF-8; rename it.")
     found = sound_files(plan.folder, plan.bank)
     if not found:
-        suffixes = ", ".join(sorted(SUFFIXES)[:6])
         raise BundleError(
-            f"{plan.folder}: no sound in it; expected files such as {suffixes}. Is the disk mounted?"
+            f"{plan.folder}: no sound in it; expected files such as {', '.join(_USUAL)}. Is the disk mounted?"
         )
     return found
 
@@ -180,8 +172,10 @@ def sound_files(folder: Path, bank: Path) -> tuple[Path, ...]:
     return tuple(found)
 
 
-def _update(index: Index, plan: Plan, path: Path, clap: Clap, meanings: Meanings) -> str:
-    """Bring one file up to date; what was done: "known", "moved" or "read"."""
+def _update(
+    index: Index, plan: Plan, path: Path, names: Collection[str], clap: Clap, meanings: Meanings
+) -> str:
+    """Bring one file, of those names, up to date; what was done: "known", "moved", "copied" or "read"."""
     name = path.relative_to(plan.folder).as_posix()
     try:
         facts, last = path.stat(), index.print_of(name)
@@ -195,11 +189,11 @@ def _update(index: Index, plan: Plan, path: Path, clap: Clap, meanings: Meanings
     if name in twins:  # touched, and otherwise as it was
         index.keep(name, now, twins[name])
         return "known"
-    for twin in twins.values():
+    for other, twin in twins.items():
         entry = _described_anew(plan, path, twin.entry, meanings)
         if entry is not None:
             index.keep(name, now, replace(twin, entry=entry))
-            return "moved"
+            return "copied" if other in names else "moved"
     try:
         index.keep(name, now, read_file(plan, path, clap, meanings))
     except (InputError, BundleError, MediaError, OSError) as error:
@@ -248,7 +242,7 @@ def read_file(plan: Plan, path: Path, clap: Clap, meanings: Meanings) -> Heard:
     kind = _kind_of_sound(sound, measured.seconds) if sound else kind_of(measured)
     takes = _steadiest(measured) if kind == "texture" else takes_of(measured)
 
-    # 3. What it sounds like.
+    # 3. What it sounds like, and whether all of it is there.
     vectors = clap.audio_batch(read_parts(path, _windows(takes, kind == "texture")))
     entry = Entry(
         id=path.relative_to(plan.folder).as_posix(),
@@ -266,13 +260,24 @@ def read_file(plan: Plan, path: Path, clap: Clap, meanings: Meanings) -> Heard:
         pause_seconds=(0.0, 0.0) if kind == "texture" else pauses_of(takes) or (0.6, 2.5),
         takes=takes,
     )
-    return Heard(entry, np.pad(vectors, ((0, VECTORS - len(vectors)), (0, 0)), mode="edge"))
+    return Heard(
+        entry,
+        np.pad(vectors, ((0, VECTORS - len(vectors)), (0, 0)), mode="edge"),
+        _cut_off(measured.seconds, share_there(path, measured.seconds)),
+    )
+
+
+def _cut_off(seconds: float, share: float) -> str:
+    """What is said of a file of which `seconds` are there, a share of what its header says."""
+    if share >= _WHOLE or seconds >= _LONGEST:
+        return ""
+    return f"cut off: {seconds:.1f} of the {seconds / share:.1f} s that its header says; copy it again"
 
 
 def _said(plan: Plan, path: Path, meanings: Meanings) -> tuple[Description, str]:
-    """What a file is said to be, and the sound that this means; "" where it is none of the vocabulary."""
+    """What a file is said to be, and the sound that this surely means; "" where there is none."""
     said = describe(tags_of(path), PurePath(path.relative_to(plan.folder)), plan.licence)
-    return said, next((key for phrase in said.phrases if (key := meanings.sound_of(phrase))), "")
+    return said, next((key for phrase in said.phrases if (key := meanings.sure_sound_of(phrase))), "")
 
 
 def _kind_of_sound(sound: str, seconds: float) -> Kind:
@@ -367,13 +372,12 @@ def _write(plan: Plan, entries: Sequence[Entry], vectors: FloatArray) -> None:
     extends = None if plan.extends is None else SHIPPED + plan.extends
     facts = {"name": plan.name, "library": True, "extends": extends, "clap": plan.mark, "vectors": name}
     try:
-        save_file({"claps": halves}, plan.bank / f"{name}.part")
-        (plan.bank / f"{name}.part").replace(plan.bank / name)
+        write_claps(plan.bank / name, vectors)
         write_manifest(plan.bank, facts, entries)
         for old in plan.bank.glob("claps-*.safetensors"):
             if old.name != name:
                 old.unlink()
-    except (OSError, SafetensorError) as error:
+    except OSError as error:
         raise BundleError(
             f"{plan.bank}: cannot be written ({error}); give a folder that can be (--out), or make room."
         ) from error

@@ -6,6 +6,7 @@ What libsndfile cannot read is decoded by ffmpeg. No more of a file is held than
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
@@ -18,12 +19,30 @@ from ssv2a.errors import BundleError, InputError
 from ssv2a.types import SAMPLE_RATE, FloatArray
 
 WHOLE = (0.0, math.inf)  # seconds: all of a file
+_SIZES = re.compile(r":\s*(\d+) \(should be (\d+)\)")  # libsndfile's note of a header that says otherwise
+_NOT_KNOWN_YET = 0x7FFF_0000  # bytes or samples: from here on a header is of a program that streamed the file
 SHORTEST = 0.005  # seconds of a part: less is no sound, and nothing could be played of it without end
 
 
 def clean(samples: FloatArray) -> FloatArray:
     """The samples, with silence for those that are infinite or no numbers."""
     return np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0)
+
+
+def share_there(path: Path, seconds: float) -> float:
+    """How much of what a file's header says is there: 0.5 of one that was cut in half.
+
+    Args:
+        path: of any format; where no header tells, as of OGG, it counts as whole.
+        seconds: that could be read of it.
+    """
+    try:
+        with soundfile.SoundFile(path) as file:
+            sizes = [(int(said), int(there)) for said, there in _SIZES.findall(file.extra_info)]
+            sizes.append((file.frames, round(seconds * file.samplerate)))
+    except soundfile.LibsndfileError:
+        return 1.0
+    return min([1.0, *(there / said for said, there in sizes if there < said < _NOT_KNOWN_YET)])
 
 
 def read_parts(path: Path, spans: Sequence[tuple[float, float]]) -> tuple[FloatArray, ...]:

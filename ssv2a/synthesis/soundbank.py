@@ -61,6 +61,7 @@ _WIDE_AREA = 0.4  # a mono texture that fills so much of the picture is spread
 _PREVIEW = 2 * SAMPLE_RATE  # samples of a candidate that are heard before the choice
 _PREVIEWED = 3  # voices of it
 _THREADS = 2  # numpy leaves the interpreter while it computes
+_SHORTEST = SAMPLE_RATE // 1000  # samples of what is heard: of an event that ends as it begins, none is left
 _ROOM_TONE = "room_tone"
 _SCENE = "scene"
 
@@ -155,7 +156,7 @@ class SoundBank:
         drawn = [self._drawn(voices, scene.target, state, np.random.default_rng(s)) for s in seeds]
         open_choice = any(self._going_on(voice, state) is None for voice in voices)
         chosen = self._best(drawn, seeds, scene.target) if open_choice and len(drawn) > 1 else 0
-        warnings += _unknown(drawn[chosen]) if self._text is not None else ()
+        warnings += self._doubts(drawn[chosen]) if self._text is not None else ()
         return self._rendered(drawn[chosen], request, seeds[chosen], warnings, own)
 
     def _clap_of(self, caption: str) -> FloatArray | None:
@@ -180,6 +181,11 @@ class SoundBank:
         if toned:  # under and between the sources: no place is digitally silent
             voices.append(self._scene_voice(_ROOM_TONE, scene.target, _BACKGROUND_DB if voices else 0.0, n))
         return voices, warnings
+
+    def _doubts(self, parts: Sequence[_Part]) -> tuple[str, ...]:
+        """What is said of words that may mean something else than what is heard."""
+        named = [(part.voice.caption, part.entry.caption) for part in parts if part.voice.caption]
+        return tuple(filter(None, (self._meanings.doubt(words, played) for words, played in named)))
 
     def _track_voices(self, track: Track, times: Sequence[float], n: int) -> list[_Voice]:
         """What a source sounds like: one voice, or of a text that means several sounds one for each."""
@@ -355,16 +361,6 @@ def _sounds(track: Track) -> bool:
     return track.caption is not None and bool(np.any(track.presence > 0.5))
 
 
-def _unknown(parts: Sequence[_Part]) -> tuple[str, ...]:
-    """What is said of words that mean no sound of the vocabulary."""
-    return tuple(
-        f"{part.voice.caption!r} is no sound that the bank knows by name: what lies nearest is heard, "
-        f"{part.entry.caption!r}."
-        for part in parts
-        if part.voice.caption and part.voice.sound is None
-    )
-
-
 def _mixed(voices: Sequence[_Voice]) -> list[_Voice]:
     """Voices that mask are lowered where there are others: a bed lies under what is to be heard."""
     others = any(voice.sound not in MASKING for voice in voices)
@@ -380,28 +376,37 @@ def _level(sound: str | None) -> float:
 
 
 def _picks(voice: _Voice, played: Played, gain: float) -> list[Pick]:
-    """One line an entry: from where it is first heard to where it is last."""
-    spans = voice.motion.spans()
-    spoken: dict[str, tuple[Entry, int, int]] = {}
-    for entry, first, last in played.heard:
-        if entry.kind == "texture" and spans:
-            first, last = max(first, spans[0][0]), min(last, spans[-1][1])
-        known = spoken.get(entry.id)
-        spoken[entry.id] = (
-            (entry, min(first, known[1]), max(last, known[2])) if known else (entry, first, last)
-        )
-    decibels = 20 * np.log10(max(gain, 1e-6))
+    """One an entry: an event is heard whenever it was played, a texture while its source is there."""
+    if gain == 0:
+        return []
+    there = _audible(voice.motion)
+    times: dict[str, list[tuple[int, int]]] = {}
+    entries = {entry.id: entry for entry, _, _ in played.heard}
+    for entry, begin, end in played.heard:
+        spans = there if entry.kind == "texture" else ((begin, end),)
+        clipped = ((max(begin, first), min(end, last)) for first, last in spans)
+        times.setdefault(entry.id, []).extend(span for span in clipped if span[1] - span[0] >= _SHORTEST)
+    decibels = 20 * np.log10(gain)
     return [
         Pick(
             entry=entry.id,
             sound=entry.sound,
             caption=entry.caption,
+            kind=entry.kind,
             track=voice.track,
-            start=Fraction(first, SAMPLE_RATE),
-            end=Fraction(last, SAMPLE_RATE),
+            heard=tuple(
+                (Fraction(first, SAMPLE_RATE), Fraction(last, SAMPLE_RATE))
+                for first, last in sorted(times[entry.id])
+            ),
             gain_db=round(float(decibels), 1),
             licence=entry.licence,
             credit=entry.credit,
         )
-        for entry, first, last in spoken.values()
+        for entry in entries.values()
+        if times[entry.id]
     ]
+
+
+def _audible(motion: Motion) -> tuple[tuple[int, int], ...]:
+    """Where a source is at least half as much there as at most; a glimpse is never quite there."""
+    return replace(motion, presence=motion.presence / motion.presence.max()).spans()

@@ -9,13 +9,21 @@ from typing import Any
 
 import torch
 
-from ssv2a.bundle import Bundle, write_bundle
+from ssv2a.bundle import MANIFEST, Bundle, read_bundle, write_bundle
 from ssv2a.embed.minilm import MiniLm
 from ssv2a.errors import TrainingError
+from ssv2a.footage.files import write_whole
 from ssv2a.networks import Networks
 from ssv2a.soundbank.meanings import write_vectors
 from ssv2a.weights import save_modules
 
+# What training writes, at the top of a bundle's folder.
+_MADE = frozenset(
+    {
+        *("clap.safetensors", "clap_metrics.json", "ssv2a.safetensors", "ssv2a_metrics.json"),
+        *("phrases.safetensors", "banks", MANIFEST),
+    }
+)
 TUNED = "ssv2a-tuned.safetensors"
 OURS = {
     "licence": "Apache-2.0",
@@ -88,6 +96,44 @@ FILES = {
         "origin": "recordings as bank.json names them",
     },
 }
+
+
+def lay_out(folder: Path, parts: Path) -> None:
+    """Copy into a folder what it lacks of a bundle's parts that training does not make.
+
+    Args:
+        folder: of the bundle to be trained; made if missing.
+        parts: folder of another mini bundle.
+
+    Raises:
+        TrainingError: the folder holds a bundle of another make.
+    """
+    refuse_other(folder)
+    for source in sorted(parts.rglob("*")):
+        relative = source.relative_to(parts)
+        target = folder / relative
+        if source.is_file() and relative.parts[0] not in _MADE and not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(target, source.read_bytes())
+
+
+def refuse_other(folder: Path) -> None:
+    """Keep a bundle from being written over that `assemble` has not written.
+
+    Raises:
+        TrainingError: the folder's `bundle.json` names other implementations, or tuned networks.
+    """
+    if not (folder / MANIFEST).exists():
+        return
+    roles = read_bundle(folder).roles
+    made = {name: role.implementation for name, role in roles.items()}
+    wanted = {name: role["implementation"] for name, role in ROLES.items()}
+    weights = roles["ssv2a"].files.get("weights") if made == wanted else None
+    if weights != ROLES["ssv2a"]["files"]["weights"]:
+        raise TrainingError(
+            f"{folder}: holds a bundle of another make, which would be written over; expected one that was "
+            "trained, such as a copy of mini, or an empty folder. Name another folder."
+        )
 
 
 def assemble(folder: Path, version: str) -> Bundle:

@@ -20,9 +20,10 @@ from ssv2a.embed.clap import FRAMES_PER_SECOND, MELS, ClapNetwork, MiniClap
 from ssv2a.embed.minilm import MiniLm
 from ssv2a.errors import TrainingError
 from ssv2a.soundbank.vocabulary import vocabulary
-from ssv2a.train.data import TrainingSound, embed_sounds, write_vectors
+from ssv2a.train.data import TrainingSound
 from ssv2a.train.loop import WHOLE, Draws, LoopSettings, Outcome, RunOptions, run
 from ssv2a.train.results import write_metrics
+from ssv2a.train.vectors import embed_sounds, write_vectors
 from ssv2a.types import FloatArray
 
 WEIGHTS = "clap.safetensors"

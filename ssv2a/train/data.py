@@ -10,10 +10,12 @@ import csv
 import hashlib
 import io
 import math
+import os
 import re
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cache, partial
 from pathlib import Path
 from typing import cast, get_args
@@ -21,7 +23,7 @@ from typing import cast, get_args
 import numpy as np
 from loguru import logger
 
-from ssv2a.embed.clap import MiniClap, mel_power
+from ssv2a.embed.clap import mel_power
 from ssv2a.errors import TrainingError
 from ssv2a.footage.files import write_whole
 from ssv2a.soundbank.bank import read_audio
@@ -235,10 +237,18 @@ def sound_of(label: str, caption: str) -> str:
             return sound
     if label in vocabulary():
         return label
+    alike = _alike(label) or ("dog_bark", "rain")
     raise TrainingError(
-        f"class is {label!r}; expected a kind of sound, such as dog_bark (ssv2a/soundbank/vocabulary.py). "
-        "Name one of them."
+        f"class is {label!r}; expected a kind of sound, such as {' or '.join(alike)}. `ssv2a bank list` "
+        "shows all of them, in the column `sound`."
     )
+
+
+def _alike(label: str) -> tuple[str, ...]:
+    """Keys of the vocabulary that are written much as a label is, or have it as one of their words."""
+    small = label.casefold()
+    sharing = [key for key in vocabulary() if small in key.split("_")]
+    return tuple(dict.fromkeys([*get_close_matches(small, vocabulary(), cutoff=0.7), *sharing]))[:3]
 
 
 @cache
@@ -253,32 +263,44 @@ def has_words(text: str, words: str) -> bool:
 
 
 def prepare(
-    recordings: Sequence[Recording], models: Iterable[SoundModel], cache: Path, *, draws: int = 15
+    recordings: Sequence[Recording],
+    models: Collection[SoundModel],
+    cache: Path,
+    *,
+    draws: int = 15,
+    on_sound: Callable[[int, int, Path], None] = lambda _number, _total, _name: None,
 ) -> tuple[TrainingSound, ...]:
     """Every recording that has a sound and `draws` renders of every model, computed once into `cache`.
+
+    Args:
+        recordings: read before anything is rendered.
+        models: to render.
+        cache: folder of mel powers; several runs, also of other recordings, may share it.
+        draws: of each model; every fifth is held out.
+        on_sound: takes (number, of how many, file or draw) before each.
 
     Raises:
         TrainingError: a recording is not there.
         BundleError: there is no readable sound in it.
         OSError: the disk takes no more.
     """
-    cache.mkdir(parents=True, exist_ok=True)
     known = vocabulary()
-    sounds = []
-    for recording in recordings:
-        if recording.sound:
-            kept = cache / f"{recording.id}-{_file_mark(recording.path)}.npy"
-            power = _cached(kept, partial(read_audio, recording.path))
-            captions = (recording.caption, *known[recording.sound].captions)
-            series = _DIGITS.sub("", recording.origin.rpartition(".")[0] or recording.origin)
-            sounds.append(
-                TrainingSound(recording.id, recording.sound, captions, recording.split, power, series)
-            )
+    marked = [(one, _file_mark(one.path)) for one in recordings if one.sound]
+    total = len(marked) + draws * len(models)
+    cache.mkdir(parents=True, exist_ok=True)
+    sounds: list[TrainingSound] = []
+    for recording, mark in marked:
+        on_sound(len(sounds) + 1, total, recording.path)
+        power = _cached(cache / f"recording-{mark}.npy", partial(read_audio, recording.path))
+        captions = (recording.caption, *known[recording.sound].captions)
+        series = _DIGITS.sub("", recording.origin.rpartition(".")[0] or recording.origin)
+        sounds.append(TrainingSound(recording.id, recording.sound, captions, recording.split, power, series))
     for model in models:
         mark = _fingerprint(model)
         for draw in range(draws):
             split: Split = "val" if draw % VAL_SHARE == VAL_SHARE - 1 else "train"
             name = f"{model.name}-{draw:02d}"
+            on_sound(len(sounds) + 1, total, Path(name))
             power = _cached(cache / f"{name}-{mark}.npy", partial(render_draw, model, draw))
             captions = known[model.sound].captions
             sounds.append(TrainingSound(name, model.sound, captions, split, power, model.name, modelled=True))
@@ -294,12 +316,14 @@ def _cached(path: Path, sound: Callable[[], FloatArray]) -> FloatArray:
         kept = np.log(mel_power(sound()) + 1e-10).astype(np.float16)
         file = io.BytesIO()
         np.save(file, kept)
-        write_whole(path, file.getvalue())
+        own = path.with_name(f"{os.getpid()}-{path.name}")  # another run may be writing the same
+        write_whole(own, file.getvalue())
+        own.replace(path)
     return np.asarray(np.exp(kept.astype(np.float32)), np.float32)
 
 
 def _file_mark(path: Path) -> str:
-    """Changes when a recording's file does: a hash of its size and time of change."""
+    """Changes when a recording's file does: a hash of its place, its size and its time of change."""
     try:
         facts = path.stat()
     except OSError as error:
@@ -307,7 +331,8 @@ def _file_mark(path: Path) -> str:
             f"{path}: {error.strerror}; expected the recording that the manifest names. Put it there, or "
             "take its row out."
         ) from error
-    return hashlib.blake2b(f"{facts.st_size} {facts.st_mtime_ns}".encode(), digest_size=4).hexdigest()
+    told = b"%b %d %d" % (os.fsencode(path.absolute()), facts.st_size, facts.st_mtime_ns)
+    return hashlib.blake2b(told, digest_size=12).hexdigest()
 
 
 def render_draw(model: SoundModel, draw: int, seconds: float = RENDER_SECONDS) -> FloatArray:
@@ -332,56 +357,3 @@ def _fingerprint(model: SoundModel) -> str:
     sound = model.render(model.draw(rng), SAMPLE_RATE // 2, rng)
     played = f"{model.kind} {model.pause_seconds}".encode()
     return hashlib.blake2b(sound.tobytes() + played, digest_size=4).hexdigest()
-
-
-@dataclass(frozen=True, slots=True)
-class ClapVectors:
-    """The sounds' vectors of a trained CLAP, for the networks that learn to reach them."""
-
-    clap: FloatArray  # [n, 256], L2-normalised
-    sounds: tuple[str, ...]  # n keys of the vocabulary
-    splits: tuple[Split, ...]  # n
-    captions: tuple[tuple[str, ...], ...]  # n, each sound's own first
-    ids: tuple[str, ...]  # n
-
-
-def embed_sounds(sounds: Sequence[TrainingSound], clap: MiniClap) -> ClapVectors:
-    """The vector of every sound."""
-    return ClapVectors(
-        clap=clap.power_batch([sound.power for sound in sounds]),
-        sounds=tuple(sound.sound for sound in sounds),
-        splits=tuple(sound.split for sound in sounds),
-        captions=tuple(sound.captions for sound in sounds),
-        ids=tuple(sound.id for sound in sounds),
-    )
-
-
-def write_vectors(vectors: ClapVectors, path: Path) -> None:
-    """Keep the vectors as a compressed npz file."""
-    np.savez_compressed(
-        path,
-        clap=vectors.clap,
-        sounds=np.array(vectors.sounds),
-        splits=np.array(vectors.splits),
-        captions=np.array(["|".join(captions) for captions in vectors.captions]),
-        ids=np.array(vectors.ids),
-    )
-
-
-def read_vectors(path: Path) -> ClapVectors:
-    """Vectors written by `write_vectors`.
-
-    Raises:
-        TrainingError: the file is missing or is something else.
-    """
-    try:
-        with np.load(path) as kept:
-            return ClapVectors(
-                clap=kept["clap"],
-                sounds=tuple(kept["sounds"].tolist()),
-                splits=tuple(kept["splits"].tolist()),
-                captions=tuple(tuple(row.split("|")) for row in kept["captions"].tolist()),
-                ids=tuple(kept["ids"].tolist()),
-            )
-    except (OSError, KeyError, ValueError) as error:
-        raise TrainingError(f"{path}: no CLAP vectors ({error}); train the CLAP first.") from error

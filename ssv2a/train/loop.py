@@ -21,6 +21,7 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
+from loguru import logger
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -126,14 +127,11 @@ def run(
     """
     out.mkdir(parents=True, exist_ok=True)
     state = _State(task.network, settings, judge, options.device)
-    if (out / CHECKPOINT).exists():
-        if not options.resume:
-            raise TrainingError(
-                f"{out} already holds a run: expected an empty folder. Resume it or name another."
-            )
-        state.load(out / CHECKPOINT)
+    if kept := checkpoint_of(out, settings, resume=options.resume):
+        state.take_up(kept, out / CHECKPOINT)
     elif judge is not None:
         state.note({}, task)
+    begun = state.step
     budget = options.seconds_budget
     deadline = math.inf if budget is None else time.monotonic() + budget
     with _progress(task.name, settings.steps, state.step) as advance:
@@ -144,6 +142,8 @@ def run(
             due = state.step % settings.validate_every == 0 or state.step == settings.steps
             if due:
                 state.note(row, task)
+            if state.step == begun + 1 or due:
+                _tell(task.name, state, row)
             if due or late:
                 state.save(out)
             if late:
@@ -250,14 +250,8 @@ class _State:
         if self.history:
             write_whole(out / CURVES, curves(self.history))
 
-    def load(self, checkpoint: Path) -> None:
-        """Take up where a checkpoint left off; TrainingError if it belongs to another run."""
-        content = torch.load(checkpoint, map_location="cpu", weights_only=True)
-        if content["settings"] != asdict(self.settings):
-            raise TrainingError(
-                f"{checkpoint} was made with {content['settings']}, expected {asdict(self.settings)}: "
-                "resume with the settings it began with, or start in an empty folder."
-            )
+    def take_up(self, content: Mapping[str, Any], checkpoint: Path) -> None:
+        """Go on where a checkpoint left off; TrainingError if it holds another network."""
         try:
             self.network.load_state_dict(content["network"])
             self.average.load_state_dict(content["average"])
@@ -267,6 +261,34 @@ class _State:
         self.step, self.seconds = content["step"], content["seconds"]
         self.history = list(content["history"])
         self.best, self.best_step = content["best"], content["best_step"]
+
+
+def checkpoint_of(out: Path, settings: LoopSettings, *, resume: bool) -> Mapping[str, Any] | None:
+    """What the checkpoint in a run's folder holds; None where there is none.
+
+    Raises:
+        TrainingError: there is one, but nothing is to be resumed, or it was begun with other settings.
+    """
+    checkpoint = out / CHECKPOINT
+    if not checkpoint.exists():
+        return None
+    if not resume:
+        raise TrainingError(
+            f"{out} already holds a run: expected an empty folder. Go on with it (--resume) or name another."
+        )
+    content: dict[str, Any] = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    kept = content["settings"]
+    others = [
+        f"{name} {kept.get(name)}, not {asked}"
+        for name, asked in asdict(settings).items()
+        if kept.get(name) != asked
+    ]
+    if others:
+        raise TrainingError(
+            f"{checkpoint}: this run was begun with {'; '.join(others)}. Resume with the settings it began "
+            "with, or name another folder."
+        )
+    return content
 
 
 def learning_rate(step: int, settings: LoopSettings) -> float:
@@ -279,6 +301,14 @@ def learning_rate(step: int, settings: LoopSettings) -> float:
 
 def _step_seed(seed: int, step: int) -> int:
     return int(np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0]) >> 1
+
+
+def _tell(name: str, state: _State, losses: Row) -> None:
+    """Log the loss of the last step, and the figures if it was validated."""
+    last = state.history[-1] if state.history and state.history[-1]["step"] == state.step else {}
+    figures = {key: figure for key, figure in last.items() if key not in ("step", "seconds", *losses)}
+    shown = ", ".join(f"{key} {figure:.3g}" for key, figure in {"loss": losses["loss"], **figures}.items())
+    logger.info("{}: step {} of {}: {}", name, state.step, state.settings.steps, shown)
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from ssv2a.embed.clap import MiniClap
 from ssv2a.embed.minilm import MiniLm
 from ssv2a.heard import Heard, HeardTable
 from ssv2a.soundbank.vocabulary import vocabulary
-from ssv2a.train.data import ClapVectors
+from ssv2a.train.vectors import ClapVectors
 from ssv2a.types import FloatArray, Split
 
 PHRASES = (

@@ -1,0 +1,69 @@
+"""What regions of one picture say about each other, on probabilities given by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+from seen_parts import heard
+
+from ssv2a.claims import Claim, unlike
+from ssv2a.naming import name_regions
+from ssv2a.types import WHOLE_PICTURE, Box, FloatArray, Region, Source
+
+
+def odds_of(**masses: float) -> FloatArray:
+    odds = np.zeros(1000, np.float32)
+    names = [one.name for one in heard().classes]
+    for name, mass in masses.items():
+        odds[names.index(name.replace("_", " "))] += mass
+    return odds + np.float32((1 - odds.sum()) / 1000)
+
+
+def region(label: str, confidence: float, left: float, right: float) -> Region:
+    return Region(Box(left, 0.2, right, 0.8), label, confidence)
+
+
+def names(regions, odds, whole=None):
+    verdicts = name_regions(regions, odds, heard(), whole=len(regions) if whole is None else whole)
+    return [(verdict.heard.name, verdict.decision) for verdict in verdicts]
+
+
+def test_one_odd_crop_of_a_herd_goes_with_the_others():
+    herd = [region("horse", 0.7, 0.0, 0.3), region("horse", 0.7, 0.35, 0.6), region("horse", 0.5, 0.7, 0.9)]
+    horse, hound = odds_of(common_sorrel_horse=0.6), odds_of(Great_Dane=0.7)
+    assert names(herd[2:], [hound]) == [("Great Dane", "overruled")]
+    assert [name for name, _ in names(herd, [horse, horse, hound])] == [*["common sorrel horse"] * 2, "horse"]
+
+
+def test_two_kinds_under_one_label_stay_two():
+    dogs = [region("dog", 0.6, 0.0, 0.4), region("dog", 0.6, 0.5, 0.9)]
+    crops = [odds_of(Alpine_ibex=0.9), odds_of(German_Shepherd_Dog=0.9)]
+    assert [name for name, _ in names(dogs, crops)] == ["Alpine ibex", "German Shepherd Dog"]
+
+
+def test_two_labels_of_one_place_are_weighed_with_the_crop():
+    """Neither is borne out alone; what the crop sees of either decides."""
+    cow, horse = region("cow", 0.61, 0.2, 0.6), region("horse", 0.59, 0.21, 0.6)
+    crop = odds_of(common_sorrel_horse=0.22, ox=0.07)
+    assert names([cow], [crop])[0][0] == "cow"
+    assert [name for name, _ in names([cow, horse], [crop, crop])] == ["common sorrel horse", "horse"]
+
+
+def test_what_only_a_slice_shows_is_doubted_unless_the_crop_bears_it_out():
+    bird = region("bird", 0.55, 0.1, 0.3)
+    assert names([bird], [odds_of(American_robin=0.2)], whole=1) == [("bird", "kept")]
+    assert names([bird], [odds_of(American_robin=0.2)], whole=0) == [("bird", "doubted")]
+    assert names([bird], [odds_of(American_robin=0.5)], whole=0) == [("American robin", "confirmed")]
+
+
+def claim(name: str, box: Box, *, animal: bool = True, borne_out: bool = False) -> Claim:
+    source = Source(box, name, name, name, 0.6, np.ones(4, np.float32), None)
+    return Claim(source, animal=animal, borne_out=borne_out)
+
+
+def test_the_whole_picture_s_animal_is_what_unsure_labels_meant():
+    here = Box(0.1, 0.1, 0.9, 0.9)
+    dog, fox = claim("dog", here), claim("fox", here, borne_out=True)
+    car, hippo = claim("car", here, animal=False), claim("hippopotamus", WHOLE_PICTURE, borne_out=True)
+    assert unlike([dog, fox, car], [hippo]) == [fox, car]
+    assert unlike([dog, fox, car], []) == [dog, fox, car]
+    assert unlike([dog], [claim("fox", Box(0, 0, 0.5, 1), borne_out=True)]) == [dog]
