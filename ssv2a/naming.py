@@ -20,7 +20,7 @@ SLICED = 0.6  # confidence of what only a slice of the picture shows, from which
 PARKED = 0.05  # share of the picture below which a vehicle that rests has its engine off
 TALL = 1.3  # height to width, in pixels, of a person seen from head to foot
 NO_FEET = 0.985  # a box that ends lower than this has no feet in the picture
-HERD = 2  # things of one label from which their crops speak for each other
+HERD = 3  # things of one label from which their crops speak for each other
 POOLED = 0.5  # of a herd's mean, beside the crop's own classes
 
 

@@ -44,7 +44,7 @@ ALONE = 0.35  # the same, in a picture in which the detector found nothing
 SAME_CROP = 0.7  # overlap with the frame before above which the classifier's verdict is kept
 CROP_FRAMES = 4  # frames in a row that may share one verdict
 MAX_CROPS = 8  # classified in one frame, the largest; the rest go by the detector's label
-MIN_CROP = 0.005  # share of the picture: a smaller crop is too coarse to classify
+MIN_SIDE = 48  # pixels of a crop's shorter side: a smaller one is too coarse to classify
 WIDE = 1.4  # width to height of a picture from which its ends are classified, not the whole
 REACHES = 0.3  # share of a region in a half, from which the half is explained by it
 OWN_SHARE = 0.6  # of a frame's own classes, beside the mean of its shot: what left is not seen any more
@@ -197,7 +197,7 @@ class Eyes:
         ]
         moves = tuple(motion(region, glance.thumb, glance.time, others) for region in glance.regions)
         by_size = sorted(range(len(glance.regions)), key=lambda i: -glance.regions[i].box.area)
-        worth = {i for i in by_size[:MAX_CROPS] if glance.regions[i].box.area >= MIN_CROP}
+        worth = {i for i in by_size[:MAX_CROPS] if _side(glance.regions[i].box, glance.image) >= MIN_SIDE}
         crops = tuple(
             self._crop(glance, region, before, i in worth) for i, region in enumerate(glance.regions)
         )
@@ -370,6 +370,12 @@ def _empty(
         for box, odds in halves
         if all(region.box.share_within(box) < REACHES for region in audible)
     )
+
+
+def _side(box: Box, image: ByteArray) -> float:
+    """The shorter side of a box, in pixels."""
+    height, width = image.shape[:2]
+    return min((box.right - box.left) * width, (box.bottom - box.top) * height)
 
 
 def _audible(weights: Mapping[str, float], heard: Heard) -> dict[str, float]:

@@ -77,7 +77,10 @@ def test_a_weak_label_needs_the_crop_behind_it() -> None:
     assert judge(cat, 0.40, classes, nothing).heard.caption_when(moving=False) is None
     assert judge(cat, 0.40, classes, odds_of(tabby_cat=0.2)).heard.caption_when(moving=False)
     assert judge(cat, 0.60, classes, nothing).heard is cat
-    assert judge(cat, 0.40, classes, None).heard is cat
+    assert judge(cat, 0.60, classes, None).heard is cat
+    assert judge(cat, 0.40, classes, None).doubted  # too small to tell
+    person = heard().labels["person"]
+    assert judge(person, 0.40, classes, None).heard is person
 
 
 def test_a_vector_is_the_weighted_sum_of_what_its_classes_sound_like() -> None:
@@ -264,7 +267,7 @@ class _Scripted:
         return tuple(next(self._frames))
 
 
-def _people(xs: list[float], count: int = 1, green: bool = False) -> tuple[Look, ...]:
+def _people(xs: list[float], count: int = 1, green: bool = False, size: int = 1) -> tuple[Look, ...]:
     """Grey figures that go from place to place before a wall or on a lawn."""
     images, regions = [], []
     for n, x in enumerate(xs):
@@ -272,7 +275,7 @@ def _people(xs: list[float], count: int = 1, green: bool = False) -> tuple[Look,
         boxes = [Box(x + 0.1 * i, 0.2, x + 0.1 * i + 0.08, 0.7) for i in range(count)]
         for box in boxes:
             image[48:168, int(box.left * 320) : int(box.right * 320)] = 20 + 60 * (n % 2)
-        images.append(image)
+        images.append(image.repeat(size, axis=0).repeat(size, axis=1))
         regions.append([Region(box, "person", 0.8) for box in boxes])
     full = eyes()
     scripted = Eyes(_Scripted(regions), full._classifier, full._text, full._heard, full._rules)  # type: ignore[arg-type]
@@ -327,9 +330,11 @@ def test_a_crowd_costs_few_crops_and_all_of_it_is_seen(monkeypatch) -> None:
     monkeypatch.setattr(
         full._classifier, "classify", lambda image, box=None: calls.append(box) or real(image, box)
     )
-    (look, _) = _people([0.01, 0.05], count=9)
-    assert len(look.sources) == 9
-    assert sum(box is not None for box in calls) == 16
+    for size, crops in ((2, 16), (1, 0)):  # two frames; figures of 51 pixels' width, and of 26: too coarse
+        calls.clear()
+        (look, _) = _people([0.01, 0.05], count=9, size=size)
+        assert len(look.sources) == 9
+        assert sum(box is not None for box in calls) == crops
 
 
 def test_a_verdict_is_kept_while_a_thing_rests_but_not_over_a_cut(monkeypatch) -> None:

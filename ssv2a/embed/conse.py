@@ -74,7 +74,8 @@ def judge(
        and places overrule nothing.
     2. What a person plays, holds or rides is what is heard of that person.
     3. Else classes that are kinds of the label confirm it, and the likeliest names it ("dog" → "husky").
-    4. A weak label that the crop does not bear out at all is silent.
+    4. A weak label that the crop does not bear out at all is silent, and so is an animal's that is too small
+       to tell.
 
     Args:
         label: the detector's class.
@@ -84,7 +85,8 @@ def judge(
         beside: other labels that the detector gave to the same place, with their confidence.
     """
     if odds is None:
-        return Verdict(label, score, score)
+        weak = label.group == "animal" and score < DOUBTED
+        return _doubted(label, score) if weak else Verdict(label, score, score)
     own = [i for i, heard in enumerate(classes) if heard.kind == label.name]
     borne_out = float(odds[own].sum())
     if label.group == "person":
@@ -96,8 +98,13 @@ def judge(
     if borne_out >= CONFIRMED:
         return Verdict(_likeliest(own, classes, odds), max(score, borne_out), score, "confirmed")
     if own and label.group != "person" and score < DOUBTED and borne_out < MIN_PROBABILITY:
-        return Verdict(replace(label, sound=None, moving=None), score, score, "doubted")
+        return _doubted(label, score)
     return Verdict(label, score, score, "kept")
+
+
+def _doubted(label: Heard, score: float) -> Verdict:
+    """A weak label that nothing bears out: silent."""
+    return Verdict(replace(label, sound=None, moving=None), score, score, "doubted")
 
 
 def _rival(
