@@ -141,8 +141,11 @@ class Ssv2a:
             stems: a waveform for each source as well.
 
         Raises:
-            InputError: a picture has more sources than slots.
+            InputError: a picture has more sources than slots, or there is no sample to render.
         """
+        _check_length(n_samples)
+        if not images:
+            return []
         clock: dict[str, float] = {}
         with self._stage(clock, "see", self._chain.eyes) as eyes:
             looks = [_look(eyes, Frames(image[None], (Fraction(0),)), settings) for image in images]
@@ -182,8 +185,10 @@ class Ssv2a:
             stems: a waveform for each source as well.
 
         Raises:
-            InputError: there are no frames, more sources than slots, or a given source cannot be used.
+            InputError: there are no frames or samples, more sources than slots, or a given source cannot be
+                used.
         """
+        _check_length(n_samples)
         if not len(frames):
             raise InputError("no frames: a chunk is seen in one frame at least. Read frames inside the clip.")
         draws, clock = _Draws.from_seed(seed), dict[str, float]()
@@ -225,8 +230,9 @@ class Ssv2a:
             stems: a waveform for each source as well.
 
         Raises:
-            InputError: no source, more than 63, or one that cannot be used.
+            InputError: no source, more than 63, one that cannot be used, or no sample to render.
         """
+        _check_length(n_samples)
         if not 0 < len(parts) < MAX_SLOTS:
             raise InputError(f"expected 1 to {MAX_SLOTS - 1} sources, got {len(parts)}. Give fewer.")
         draws, clock = _Draws.from_seed(seed), dict[str, float]()
@@ -356,6 +362,11 @@ class _Draws:
         networks, synthesis = np.random.SeedSequence(seed).spawn(2)
         first, second = (int(one.generate_state(1, np.uint64)[0]) >> 1 for one in (networks, synthesis))
         return cls(torch.Generator().manual_seed(first), second)
+
+
+def _check_length(n_samples: int) -> None:
+    if n_samples < 1:
+        raise InputError(f"expected a length of 1 sample or more, got {n_samples}. Ask for a longer sound.")
 
 
 def _look(eyes: Eyes, frames: Frames, settings: VideoSettings) -> tuple[Look, ...]:

@@ -105,6 +105,15 @@ def test_sources_are_one_to_sixty_three(model: Ssv2a, count: int) -> None:
         model.compose(Composition(texts=("rain",) * count), SECOND, seed=1, settings=QUICK)
 
 
+def test_nothing_to_see_or_no_length_is_said_plainly(model: Ssv2a) -> None:
+    assert model.image([], SECOND, seeds=[], settings=QUICK) == []
+    frames = Frames(np.zeros((1, 90, 160, 3), np.uint8), (Fraction(0),))
+    with pytest.raises(InputError, match="expected a length of 1 sample or more, got 0"):
+        model.video(frames, 0, seed=1, settings=QUICK)
+    with pytest.raises(InputError, match="got -5"):
+        model.compose(Composition(texts=("rain",)), -5, seed=1, settings=QUICK)
+
+
 def test_sixty_three_sources_work(model: Ssv2a) -> None:
     take = model.compose(Composition(texts=("rain",) * 63), SECOND, seed=1, settings=QUICK)
     assert len(take.scene.tracks) == 63

@@ -12,7 +12,6 @@ from ssv2a.errors import BundleError
 from ssv2a.types import Box, ByteArray, FloatArray
 
 SIDE = 224  # pixels, of the network's input
-CLASSES = 1000
 MARGIN = 0.08  # of a box's side, added on each side of a crop: things need a little of their surroundings
 
 

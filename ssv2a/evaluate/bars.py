@@ -24,7 +24,6 @@ from ssv2a.types import SAMPLE_RATE, Composition, FloatArray, Take, VideoSetting
 
 SECONDS = 10  # of every take
 TOP_ONE, TOP_PAIR = 5, 10  # labels among which one source, or both of a pair, must be
-LOUDEST_PEAK = 10 ** (-1 / 20)  # −1 dBFS
 LARGEST_DC = 1e-3  # of full scale
 LOUDNESS_SPREAD = 3.0  # LU between seeds
 SAME_TAKE = 0.5  # correlation at the best shift, from which two takes count as one

@@ -59,6 +59,7 @@ _BED_DB = -8.0  # of what masks, beside a source that it would mask
 _SCENE_AREA = 0.12  # an ambience is neither near nor far
 _WIDE_AREA = 0.4  # a mono texture that fills so much of the picture is spread
 _PREVIEW = 2 * SAMPLE_RATE  # samples of a candidate that are heard before the choice
+_REMEMBERED = 256  # voices whose sounds are kept for when they come back
 _PREVIEWED = 3  # voices of it
 _THREADS = 2  # numpy leaves the interpreter while it computes
 _SHORTEST = SAMPLE_RATE // 1000  # samples of what is heard: of an event that ends as it begins, none is left
@@ -151,7 +152,8 @@ class SoundBank:
         state: Mapping[str, Any] = request.previous.state if request.previous else {}
         voices, warnings = self._voices(scene, request.n_samples)
         if not voices:
-            return Rendering(np.zeros((2, request.n_samples), np.float32), (), 0.0, warnings=warnings)
+            silence = np.zeros((2, request.n_samples), np.float32)
+            return Rendering(silence, (), 0.0, request.previous or Continuity(), warnings)
         seeds = [int(seed) for seed in rng.integers(2**62, size=max(1, request.candidates))]
         drawn = [self._drawn(voices, scene.target, state, np.random.default_rng(s)) for s in seeds]
         open_choice = any(self._going_on(voice, state) is None for voice in voices)
@@ -217,10 +219,12 @@ class SoundBank:
     ) -> list[_Part]:
         """One candidate: for every voice what it had before, else an entry and parameters drawn anew."""
         weights = mixture_weights([voice.candidates for voice in voices], target)
-        used: set[int] = set()
+        going_on = [self._going_on(voice, state) for voice in voices]
+        there = {part.entry.id for part in going_on if part is not None}
+        places = {place for voice in voices for place in voice.candidates.places}
+        used = {place for place in places if self._bank.entries[place].id in there}
         parts = []
-        for voice, weight, louder in zip(voices, weights, balance_db(weights), strict=True):
-            part = self._going_on(voice, state)
+        for voice, part, weight, louder in zip(voices, going_on, weights, balance_db(weights), strict=True):
             if part is None:
                 place = draw_entry(voice.candidates, weight, used, rng)
                 used.add(place)
@@ -278,6 +282,7 @@ class SoundBank:
             if request.stems and voice.track is not None:
                 stems[voice.track] = sound + stems.get(voice.track, np.float32(0))
             picks += _picks(voice, played, gain)
+            kept.pop(voice.key, None)  # so that the last ones are those last heard
             kept[voice.key] = _kept(part, gain)
 
         # 3. Held below full scale, and heard once more.
@@ -286,7 +291,7 @@ class SoundBank:
             waveform=waveform,
             picks=tuple(picks),
             fit=float(self._clap.audio_batch([waveform])[0] @ request.scene.target),
-            continuity=Continuity(MappingProxyType(kept)),
+            continuity=Continuity(MappingProxyType(dict(list(kept.items())[-_REMEMBERED:]))),
             warnings=warnings,
             stems=dict(zip(stems, finished_stems, strict=True)),
         )
