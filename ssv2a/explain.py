@@ -36,6 +36,7 @@ GUTTER = 1.9  # inches left of the lanes and the spectrogram: names, frequencies
 TITLE = 0.55  # inches
 STILL = (6.2, 5.6)  # inches, most of a single frame: width, height
 N_FRAMES = 5  # of a clip
+PARTS = 3  # texts of a vector in one line
 MOST_SOURCES = 16  # cards and lanes
 LINE = 0.175  # inches, height of a line of a card
 LANE = 0.24  # inches
@@ -189,7 +190,9 @@ def _why(source: Source) -> str:
     if source.reasons is None:
         return f"named by the detector; {sure}"
     seen = "" if source.label == SCENE else f"seen as “{source.label}”, "
-    return f"{seen}{_DECISIONS[source.reasons.decision]}; {sure}"
+    unclassified = source.reasons.decision == "doubted" and not source.reasons.classes
+    decision = "too small and too weak to tell" if unclassified else _DECISIONS[source.reasons.decision]
+    return f"{seen}{decision}; {sure}"
 
 
 def _made_of(source: Source, *, silent: bool) -> list[_Line]:
@@ -201,7 +204,9 @@ def _made_of(source: Source, *, silent: bool) -> list[_Line]:
         classes = ", ".join(f"{name} {odds:.2f}" for name, odds in source.reasons.classes)
         lines.append(_Line(f"{'picture' if source.label == SCENE else 'crop'}: {classes}"))
     if not silent:
-        lines.append(_Line("vector: " + " + ".join(f"{w:.2f} {text}" for text, w in source.reasons.weights)))
+        parts = [f"{weight:.2f} {text}" for text, weight in source.reasons.weights]
+        rows = [" + ".join(parts[n : n + PARTS]) for n in range(0, len(parts), PARTS)]
+        lines += [_Line(("+ " if n else "vector: ") + row) for n, row in enumerate(rows)]
     return lines
 
 

@@ -130,11 +130,19 @@ def test_every_track_is_heard_and_listed(synthesiser, track, scene):
     assert rendering.warnings == ()
 
 
-def test_words_without_a_sound_are_said_and_the_nearest_is_heard(synthesiser, track, scene):
-    rendering = play(synthesiser, scene(track(1, "a man speaking")))
+def test_what_the_bank_has_no_sound_for_is_silent_and_said(synthesiser, track, scene):
+    """A voice is not played by a fire because that lies nearest."""
+    rendering = play(synthesiser, scene(track(1, "a man speaking"), track(2, "rain falling")))
+    assert {pick.track for pick in rendering.picks} == {2, None}
+    (warning,) = rendering.warnings
+    assert "'a man speaking' is no sound that the bank has" in warning
+
+
+def test_words_that_mean_nothing_known_are_played_by_the_nearest_and_said(synthesiser, track, scene):
+    rendering = play(synthesiser, scene(track(1, "the quarterly tax declaration")))
     assert [pick.track for pick in rendering.picks] == [1, None]
     (warning,) = rendering.warnings
-    assert "'a man speaking'" in warning
+    assert "'the quarterly tax declaration'" in warning
     assert rendering.picks[0].caption in warning
 
 

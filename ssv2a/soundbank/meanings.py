@@ -67,6 +67,10 @@ class Meanings:
         sound = self._surely(text)
         return None if sound == _NO_SOUND else sound
 
+    def has_no_sound(self, text: str) -> bool:
+        """Whether a text surely means what the vocabulary has no sound for, such as voices."""
+        return self._surely(text) == _NO_SOUND
+
     def doubt(self, text: str, played: str) -> str:
         """What is to be said of words that may mean something else than what is heard; "" where they do not.
 

@@ -171,15 +171,19 @@ class SoundBank:
     def _voices(self, scene: Scene, n: int) -> tuple[list[_Voice], tuple[str, ...]]:
         """What is to sound: every track with a caption, and behind them the ambience or room tone."""
         times = [float(time) for time in scene.times]
-        sounding = [track for track in scene.tracks if _sounds(track)]
+        tracks = [track for track in scene.tracks if _sounds(track)]
+        unheard = {track.key: self._unheard(track) for track in tracks if self._unheard(track)}
+        sounding = [track for track in tracks if track.key not in unheard]
+        warnings = tuple(unheard.values())
         voices = _mixed([voice for track in sounding for voice in self._track_voices(track, times, n)])
         air = None if scene.ambience is None else self._meanings.sound_of(scene.ambience)
         if scene.ambience is not None and played_for(self._bank, air) is not None:
             clap, level = self._clap_of(scene.ambience), _BACKGROUND_DB if voices else _AMBIENCE_DB
-            return [*voices, self._scene_voice(air, scene.target if clap is None else clap, level, n)], ()
+            air_voice = self._scene_voice(air, scene.target if clap is None else clap, level, n)
+            return [*voices, air_voice], warnings
         toned = played_for(self._bank, _ROOM_TONE) is not None
         heard = "a quiet room tone is heard" if toned else "the bank has no room tone: it stays silent"
-        warnings = () if voices else (f"nothing that is seen has a sound: {heard}.",)
+        warnings += () if voices else (f"nothing that is seen has a sound: {heard}.",)
         if toned:  # under and between the sources: no place is digitally silent
             voices.append(self._scene_voice(_ROOM_TONE, scene.target, _BACKGROUND_DB if voices else 0.0, n))
         return voices, warnings
@@ -188,6 +192,14 @@ class SoundBank:
         """What is said of words that may mean something else than what is heard."""
         named = [(part.voice.caption, part.entry.caption) for part in parts if part.voice.caption]
         return tuple(filter(None, (self._meanings.doubt(words, played) for words, played in named)))
+
+    def _unheard(self, track: Track) -> str:
+        """What is said of a source that no entry could stand for; "" where one can."""
+        if track.label == SOUND or not track.caption or self._bank.own:  # a user's own may be anything
+            return ""
+        if not self._meanings.has_no_sound(track.caption):
+            return ""
+        return f"{track.caption!r} is no sound that the bank has, and nothing there is like it: it is silent."
 
     def _track_voices(self, track: Track, times: Sequence[float], n: int) -> list[_Voice]:
         """What a source sounds like: one voice, or of a text that means several sounds one for each."""
