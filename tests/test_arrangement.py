@@ -109,6 +109,17 @@ def test_events_wait_for_each_other():
     assert both.mean() < 0.12  # where one ends as the other begins
 
 
+def test_the_first_event_rather_overlaps_than_is_a_scrap():
+    """A source that is there for two seconds, of which others leave free the last tenth of a second."""
+    n, busy = 2 * SAMPLE_RATE, np.ones(2 * CONTROL_RATE + 1, bool)
+    busy[round(1.9 * CONTROL_RATE) :] = False
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        place = lambda at, size: free_place(busy, at, size)  # noqa: E731
+        _, (only, *_) = event_train([noise(3.4)], n, (0.6, 2.5), rng, vary=True, place=place)
+        assert only.end - only.start >= 0.7 * SAMPLE_RATE
+
+
 def test_a_rest_is_as_long_as_what_was_before():
     _, events = event_train([noise(1.5)], N, (0.1, 0.2), np.random.default_rng(0), vary=False, rest=1.0)
     pauses = [after.start - before.end for before, after in pairwise(events)]

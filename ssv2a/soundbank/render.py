@@ -128,8 +128,11 @@ def event_train(
         others = [index for index in range(len(takes)) if index != last] or [0]
         last = others[int(rng.integers(len(others)))]
         event = varied(takes[last], rng) if vary else takes[last]
-        at = min(place(at, event.shape[1]), n - 1)
         size = min(event.shape[1], n - at)
+        later = place(at, event.shape[1])
+        if heard or min(event.shape[1], n - later) >= size / 2:  # the first rather overlaps than is a scrap
+            at = min(later, n - 1)
+            size = min(event.shape[1], n - at)
         if heard and size < event.shape[1] and not cut:
             break
         out[:, at : at + size] += edged(event[:, :size])
