@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -125,6 +126,12 @@ class Studio:
             settings=self._settings,
             stems=self._options.tracks,
         )
+        if self._options.duration is None and timeline.duration > SECONDS:
+            short = (
+                f"the first {float(SECONDS):g} s of the clip's {float(timeline.duration):.1f} s are heard; "
+                "--duration takes up to 60 s, `foley process` all of it."
+            )
+            take = replace(take, warnings=(*take.warnings, short))
         return frames, take
 
     def _samples(self, seconds: Fraction) -> int:

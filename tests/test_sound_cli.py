@@ -135,7 +135,10 @@ def test_a_clip_sounds_as_long_as_it_is_and_at_most_ten_seconds(tmp_path, real_c
     ssv2a("video", tmp_path, "--out", tmp_path / "out", *QUICK, "--frames", 3)
     assert sound(tmp_path / "out" / "short.wav").shape[1] == 34 * RATE // 25
     assert sound(tmp_path / "out" / "long.wav").shape[1] == 10 * RATE
-    assert report(tmp_path / "out" / "long.wav")["settings"]["frames"] == 3
+    long = report(tmp_path / "out" / "long.wav")
+    assert long["settings"]["frames"] == 3
+    assert "the first 10 s of the clip's 10.6 s are heard" in long["warnings"][-1]
+    assert not any("are heard" in warning for warning in report(tmp_path / "out" / "short.wav")["warnings"])
 
 
 def test_the_tracks_of_a_take_sum_up_to_it(tmp_path, photos):
