@@ -171,6 +171,8 @@ def _takes(kind: str, listener: Listener, asked: _Asked) -> list[Heard]:
         return []
     import soundfile
 
+    from ssv2a.types import SAMPLE_RATE
+
     made: Iterator[Heard] = getattr(listener, kind)(asked.seeds)
     logger.info("takes of {}, for: {}", kind, ", ".join(sorted(needed)))
     takes = []
@@ -180,7 +182,7 @@ def _takes(kind: str, listener: Listener, asked: _Asked) -> list[Heard]:
         if asked.out is not None:
             path = asked.out / kind / f"{one.name.replace('.jpg', '')}.s{one.seed}.wav"
             path.parent.mkdir(parents=True, exist_ok=True)
-            soundfile.write(path, one.take.waveform.T, 48_000, "PCM_16")
+            soundfile.write(path, one.take.waveform.T, SAMPLE_RATE, "PCM_16")
         takes.append(one)
     return takes
 

@@ -157,7 +157,7 @@ class Look:
     ambience: str | None  # caption; None: nothing recognised
     sources: tuple[Source, ...]  # the surest first; a caption of None is silent, for the picture only
     reused: bool  # nothing had changed: the look before it, again
-    cut: bool  # the first of another shot than the look before it
+    cut: bool  # the first of another shot than the look before it; never a chunk's first look
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from test_models_made import band_level, onsets
 from ssv2a.soundbank.models.beasts import howl, roar
 from ssv2a.soundbank.models.birds import COOS, coo, honk
 from ssv2a.soundbank.models.crows import caw
-from ssv2a.soundbank.models.horses import GAITS, snort
+from ssv2a.soundbank.models.horses import HOOF_BEATS, snort
 from ssv2a.soundbank.models.mammals import meow, moo
 from ssv2a.soundbank.models.small_animals import croak
 
@@ -53,7 +53,7 @@ def test_a_snort_flutters_with_the_lips(seed):
 
 @pytest.mark.parametrize(("gait", "beats"), [(0, 2), (1, 4), (2, 3)])
 def test_gaits_have_their_beats(gait, beats):
-    times = np.array(GAITS[gait][0])
+    times = np.array(HOOF_BEATS[gait][0])
     apart = np.diff(np.append(times, 1 + times[0])) > 0.05
     assert np.count_nonzero(apart) == beats
 

@@ -178,7 +178,7 @@ class MiniClap:
         write_whole(path, save(halves, metadata))
 
     def audio(self, waveform: FloatArray) -> FloatArray:
-        """The vector [256] of a sound [channels, n] at 48 kHz; longer than 10 s: the mean of its windows.
+        """The vector [256] of a sound [channels, n] at 48 kHz; above 11 s the mean over windows of 10 s.
 
         Raises:
             InputError: the sound is empty or not two-dimensional.

@@ -1,6 +1,6 @@
 """The vocabulary: every kind of sound the mini bundle knows, by key, with captions.
 
-One row a sound: key | kind | level in LUFS-like dB at 1 m relative to speech-loud things (0) | captions.
+One row a sound: key | kind | typical level at 1 m in dB, relative to a loud voice (0) | captions.
 The first caption is canonical: the seen → heard table, the bank and the training data name it.
 A texture is stationary and can go on for ever; an event is one shot with a rhythm of its own.
 """
@@ -146,7 +146,7 @@ class Sound:
 
     key: str
     kind: Kind
-    level_db: float  # typical level relative to the loudest everyday things (0)
+    level_db: float  # typical level at 1 m, relative to a loud voice (0)
     captions: tuple[str, ...]
 
     @property

@@ -59,6 +59,7 @@ _BED_DB = -8.0  # of what masks, beside a source that it would mask
 _SCENE_AREA = 0.12  # an ambience is neither near nor far
 _WIDE_AREA = 0.4  # a mono texture that fills so much of the picture is spread
 _PREVIEW = 2 * SAMPLE_RATE  # samples of a candidate that are heard before the choice
+_UNKNOWN_DB = -6.0  # level of a sound that the vocabulary does not know, see `Sound.level_db`
 _REMEMBERED = 256  # voices whose sounds are kept for when they come back
 _PREVIEWED = 3  # voices of it
 _THREADS = 2  # numpy leaves the interpreter while it computes
@@ -389,7 +390,7 @@ def _mixed(voices: Sequence[_Voice]) -> list[_Voice]:
 
 def _level(sound: str | None) -> float:
     """LUFS of a voice of that sound."""
-    return REFERENCE + _LEVEL_SHARE * (vocabulary()[sound].level_db if sound is not None else -6.0)
+    return REFERENCE + _LEVEL_SHARE * (vocabulary()[sound].level_db if sound is not None else _UNKNOWN_DB)
 
 
 def _picks(voice: _Voice, played: Played, gain: float) -> list[Pick]:

@@ -52,7 +52,7 @@ def _note(rng: Rng, centre: float) -> Signal:
 
 
 def _motif(rng: Rng, centre: float) -> Signal:
-    """A phrase of two to four kinds of syllables, each repeated, as most songbirds build them."""
+    """A phrase of one to three kinds of syllables, each repeated, as most songbirds build them."""
     parts: list[Signal] = []
     for _ in range(int(rng.integers(1, 4))):
         note, gap = _note(rng, centre * rng.uniform(0.75, 1.3)), np.zeros(samples(rng.uniform(0.02, 0.12)))
@@ -295,7 +295,7 @@ def _chicken(params: Params, n: int, rng: Rng) -> FloatArray:
 
 
 def _call(params: Params, n: int, rng: Rng) -> FloatArray:
-    """One bird's call: one to three notes of its own motif, repeated."""
+    """One bird's call: one note, repeated."""
     note = _note(rng, params["centre"])
     parts = [
         part

@@ -93,7 +93,7 @@ def _neigh(params: Params, n: int, rng: Rng) -> FloatArray:
     return event(on_location(yard, rng, 0.004, LEAVES), n, 0.01, 0.12)
 
 
-GAITS = (
+HOOF_BEATS = (
     ((0.0, 0.012, 0.5, 0.512), (1.2, 1.5)),  # trot: diagonal pairs
     ((0.0, 0.25, 0.5, 0.75), (0.9, 1.3)),  # walk: four even beats
     ((0.0, 0.2, 0.24, 0.44), (1.6, 2.0)),  # canter: three beats and a rest
@@ -120,7 +120,7 @@ def _hoof(params: Params, hertz: float, rng: Rng) -> Signal:
 
 def _hooves(params: Params, n: int, rng: Rng) -> FloatArray:
     """Walk, trot or canter on hard ground: clip-clop of two pitches, fore hooves above hind ones."""
-    beats, (slow, fast) = GAITS[min(int(params["gait"]), len(GAITS) - 1)]
+    beats, (slow, fast) = HOOF_BEATS[min(int(params["gait"]), len(HOOF_BEATS) - 1)]
     rate = slow + (fast - slow) * (params["rate"] - 0.9) / 0.4
     strides = round(params["strides"] * rate)
     total = np.zeros(samples(strides / rate + 0.5))

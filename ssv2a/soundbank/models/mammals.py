@@ -29,7 +29,7 @@ from ssv2a.soundbank.dsp import (
     walk,
 )
 from ssv2a.soundbank.model import Params, SoundModel
-from ssv2a.types import FloatArray
+from ssv2a.types import SAMPLE_RATE, FloatArray
 
 
 def smooth_curve(n: int, points: list[tuple[float, float]]) -> Signal:
@@ -61,7 +61,7 @@ def _dog(params: Params, n: int, rng: Rng) -> FloatArray:
     for _ in range(barks):
         bark = _bark(params, rng)
         place(total, bark, samples(at), rng.uniform(0.7, 1.0))
-        at += bark.size / 48_000 + params["gap"] * rng.uniform(0.7, 1.3)
+        at += bark.size / SAMPLE_RATE + params["gap"] * rng.uniform(0.7, 1.3)
     return event(reverberated(total[: samples(at + 0.25)], rng, 0.4, params["yard"], 3000.0), n, 0.002, 0.15)
 
 
@@ -199,7 +199,7 @@ def _grunt(params: Params, n: int, rng: Rng) -> FloatArray:
         grunt = breath(f0, rng, snout, 4.0) + params["tone"] * unit(voice(f0, list(snout), 3.0, 4000.0))
         shape = curve(size, [(0, 0), (0.15, 1), (0.6, 0.8), (1, 0)])
         place(total, grunt * shape, samples(at), rng.uniform(0.4, 1))
-        at += size / 48_000 + rng.uniform(0.05, 0.3)
+        at += size / SAMPLE_RATE + rng.uniform(0.05, 0.3)
     sty = reverberated(total[: samples(at + 0.2)], rng, 0.3, 0.15)
     return event(on_location(sty, rng, 0.004, LEAVES), n, 0.005, 0.05)
 

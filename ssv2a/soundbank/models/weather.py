@@ -136,7 +136,7 @@ def _fire(params: Params, n: int, rng: Rng) -> FloatArray:
         pops = []
         for _ in range(40):
             f, size = rng.uniform(900, 6500), samples(rng.uniform(0.002, 0.02))
-            pops.append(band(size, rng, f, 2 * f, 9.0) * decay(size, size / 48_000, 0.0002))
+            pops.append(band(size, rng, f, 2 * f, 9.0) * decay(size, size / SAMPLE_RATE, 0.0002))
         rate = params["crackle"] * (0.5 + 1.0 * walk(n, rng, 0.8, 0, 1) ** 2)
         times = scattered(n, rng, 1.5 * params["crackle"])
         times = times[rng.uniform(0, 1.5 * params["crackle"], times.size) < rate[times.astype(np.int64)]]
