@@ -25,7 +25,10 @@ CHUNK, FRAMES = 5, 10  # seconds; frames that are looked at in each
 LEAVES, ENTERS = 7, 4  # seconds: the first thing goes, the second comes; the clip ends after 15
 SETTINGS = VideoSettings(var_samples=16, cycle_its=8, cycle_samples=16, candidates=1)
 SHOWN = {wanted.name.removesuffix(".jpg"): wanted for wanted in pictures()}
-PAIRS = [("dog", "fire_engine"), ("sheep", "bus"), ("violin", "cow"), ("garbage_truck", "pig")]
+PAIRS = [
+    *(("dog", "fire_engine"), ("sheep", "bus"), ("violin", "cow"), ("garbage_truck", "pig")),
+    *(("chicken", "jaguar"), ("drums", "guitar")),
+]
 
 
 @pytest.fixture(scope="module")
