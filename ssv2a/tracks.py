@@ -30,6 +30,7 @@ SAME_BOX = 0.5  # overlap that "the same box" means
 MIN_LIKENESS = 0.15  # a pair below this is not one thing
 HEARD = 0.25  # share of a track's votes from which its frames that sound speak for all
 SURE = 0.6  # confidence from which a source of a single frame is believed
+TELLING = 0.35  # confidence of a crop that overrules, from which it alone is believed in a clip
 FLEETING = 6  # frames of a chunk from which a single one is little
 CROWD = 4  # things that sound alike, at once, that become one track
 
@@ -241,12 +242,16 @@ def _followed(key: int, tracks: Sequence[Sequence[_Seen]], n_frames: int, goes_o
     """Several tracks as one; a single track is itself.
 
     A source of a single frame is silent if it is weak, nothing but the whole picture's class, or what a crop
-    alone says against the detector: of a thing that stays, other frames would say so too.
+    alone says against the detector: of a thing that stays, other frames would say so too. So is one that only
+    crops tell against the detector, none of them surely.
     """
     seen = sorted((pair for track in tracks for pair in track), key=lambda pair: (pair[0], _rank(pair[1])))
     label, name, caption = _names([source for _, source in seen])
     believed = label != SCENE and seen[0][1].confidence >= SURE and not _overruled(seen[0][1])
     if len(seen) == 1 and n_frames >= FLEETING and not believed and not goes_on:
+        caption = None
+    sounding = [source for _, source in seen if source.caption == caption]
+    if n_frames >= FLEETING and all(_overruled(one) and one.confidence < TELLING for one in sounding):
         caption = None
     mean = np.sum([source.clip * source.confidence for _, source in seen], axis=0)
     length = float(np.linalg.norm(mean))

@@ -205,3 +205,19 @@ def test_what_a_single_crop_says_against_the_detector_is_silent() -> None:
         dog = replace(dog, reasons=Reasons(decision, (), ()))
         frames = [[dog] if n == 3 else [] for n in range(8)]
         assert [track.caption for track in follow(looks(*frames)).tracks] == [heard]
+
+
+def test_what_only_unsure_crops_say_against_the_detector_is_silent_in_a_clip() -> None:
+    for confidence, heard in ((0.25, None), (0.45, "a tractor engine chugging")):
+        machine = source(
+            "bicycle",
+            0.5,
+            name="threshing machine",
+            caption="a tractor engine chugging",
+            confidence=confidence,
+        )
+        machine = replace(machine, reasons=Reasons("overruled", (), ()))
+        (track,) = follow(looks(*[[machine]] * 3, *[[]] * 5)).tracks
+        assert track.caption == heard
+        (still,) = follow(looks([machine])).tracks  # in a picture it is the best guess
+        assert still.caption == "a tractor engine chugging"
