@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ssv2a.cli_sound import SoundOptions
 
 SECONDS = Fraction(10)  # by default: what the networks were trained on
+_REST = Fraction(1, 10)  # seconds of a clip that nobody misses
 FRAME_SIDE = 640  # pixels: longer side of a clip's frames, where the bundle does not stretch them
 COMPOSITION = "composition"
 _REPORTED = ("var_samples", "cycle_its", "cycle_samples", "candidates", "min_confidence", "synthesis")
@@ -126,7 +127,7 @@ class Studio:
             settings=self._settings,
             stems=self._options.tracks,
         )
-        if self._options.duration is None and timeline.duration > SECONDS:
+        if self._options.duration is None and timeline.duration > SECONDS + _REST:
             short = (
                 f"the first {float(SECONDS):g} s of the clip's {float(timeline.duration):.1f} s are heard; "
                 "--duration takes up to 60 s, `foley process` all of it."

@@ -534,3 +534,12 @@ def test_two_takes_of_one_recording_differ_in_speed_and_a_take_keeps_its_own(ban
     )
     assert one.shape == other.shape
     assert correlation(one, other) < 0.3
+
+
+def test_an_event_that_is_cut_off_fades_out():
+    rng = np.random.default_rng(0)
+    train, (only,) = event_train([np.full((1, 4 * N), 0.5, np.float32)], N, (0.1, 0.1), rng, vary=False)
+    assert only.end == N
+    assert train[0, N - SAMPLE_RATE] == 0.5
+    assert np.abs(np.diff(train[0, only.start + SAMPLE_RATE :])).max() < 1e-4  # no step anywhere
+    assert abs(train[0, -1]) < 1e-3

@@ -26,7 +26,7 @@ RIVAL = 0.2  # mass that a rival of a label needs at least
 MISSED = 0.3  # what a rival counts that the detector knows and did not see, beside 1 of one it does not know
 STRANGER = 0.4  # the same, for a rival of another group
 UNKNOWN = 0.2  # mass that a label gets whose kinds the classifier does not know
-DOUBTED = 0.55  # a weaker label is not heard if the crop knows such things and sees none of them
+DOUBTED = 0.5  # a weaker label is not heard if the crop knows such things and sees none of them
 CARRIED = 0.4  # mass from which what a person plays, holds or rides is what is heard
 IMPERSONAL = 0.6  # mass from which an animal may be what was taken for a person
 

@@ -21,6 +21,7 @@ CONTROL_RATE = 100  # Hz of gains and places over time
 CEILING = 0.89  # of the mix's peak: −1 dBFS
 _PEAK = 1.4  # of one voice; the limiter takes up to 6 dB off its highest peaks
 _CRACKS = 1e-4  # share of the samples that may lie above
+_CUT = round(0.4 * SAMPLE_RATE)  # samples in which an event that is cut off fades out
 _EDGE = 240  # samples an event's ends fade over: 5 ms
 _NEAR_AREA = 0.12  # share of the picture that a near source fills
 # Early reflections, ms: left and right differ, none is a multiple of another.
@@ -135,7 +136,7 @@ def event_train(
             size = min(event.shape[1], n - at)
         if heard and size < event.shape[1] and not cut:
             break
-        out[:, at : at + size] += edged(event[:, :size])
+        out[:, at : at + size] += edged(event) if size == event.shape[1] else cut_off(event, size)
         heard.append(Occurrence(last, at, at + size))
         at += size + max(round(rng.uniform(*pause) * SAMPLE_RATE), round(rest * size))
     return out, tuple(heard)
@@ -151,6 +152,15 @@ def at_speed(sound: FloatArray, speed: float) -> FloatArray:
     """A sound [channels, n] played faster or slower, its pitch with it."""
     moved = soxr.resample(sound.T, SAMPLE_RATE * speed, SAMPLE_RATE, quality="MQ").T
     return np.asarray(moved, np.float32)
+
+
+def cut_off(event: FloatArray, size: int) -> FloatArray:
+    """The first `size` samples of an event, faded out over the last 0.4 s, or half of them."""
+    fade = min(_CUT, size // 2)
+    ramp = np.cos(np.linspace(0, np.pi / 2, fade, dtype=np.float32)) ** 2
+    part = edged(event[:, :size])
+    part[:, size - fade :] *= ramp
+    return part
 
 
 def edged(event: FloatArray) -> FloatArray:
