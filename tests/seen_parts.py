@@ -16,7 +16,7 @@ from ssv2a.embed.minilm import MiniLm
 from ssv2a.heard import HeardTable, load_heard
 from ssv2a.scenes import load_scenes
 from ssv2a.seen import Eyes
-from ssv2a.types import ByteArray, Frames
+from ssv2a.types import ByteArray, FloatArray, Frames
 
 MINI = Path(ssv2a.__path__[0]) / "bundles" / "mini"
 PICTURES = Path(__file__).parent / "data" / "pictures"
@@ -55,3 +55,12 @@ def picture(name: str) -> ByteArray:
 def clip(*images: ByteArray, seconds: Fraction = Fraction(1, 2)) -> Frames:
     """Pictures of one size as the frames of a clip."""
     return Frames(np.stack(images), tuple(n * seconds for n in range(len(images))))
+
+
+def odds_of(**masses: float) -> FloatArray:
+    """Class probabilities; the rest is spread over all classes."""
+    odds = np.zeros(1000, np.float32)
+    names = [one.name for one in heard().classes]
+    for name, mass in masses.items():
+        odds[names.index(name.replace("_", " "))] += mass
+    return odds + np.float32((1 - odds.sum()) / 1000)

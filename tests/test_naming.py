@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from seen_parts import heard
+from seen_parts import heard, odds_of
 
 from ssv2a.claims import Claim, unlike
 from ssv2a.naming import name_regions
-from ssv2a.types import WHOLE_PICTURE, Box, FloatArray, Region, Source
-
-
-def odds_of(**masses: float) -> FloatArray:
-    odds = np.zeros(1000, np.float32)
-    names = [one.name for one in heard().classes]
-    for name, mass in masses.items():
-        odds[names.index(name.replace("_", " "))] += mass
-    return odds + np.float32((1 - odds.sum()) / 1000)
+from ssv2a.types import WHOLE_PICTURE, Box, Region, Source
 
 
 def region(label: str, confidence: float, left: float, right: float) -> Region:

@@ -6,7 +6,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from PIL import Image
-from seen_parts import MINI, clip, detector, eyes, heard, picture, sentences
+from seen_parts import MINI, clip, detector, eyes, heard, odds_of, picture, sentences
 
 from ssv2a.detect.slices import closer
 from ssv2a.embed.conse import blend, judge, weigh_classes
@@ -16,16 +16,7 @@ from ssv2a.images import read_image
 from ssv2a.motion import Motion, Neighbour, Shift, camera_shift, motion, thumbnail
 from ssv2a.scenes import ambience, gather, load_scenes, stirring, surface, under
 from ssv2a.seen import Eyes
-from ssv2a.types import Box, ByteArray, FloatArray, Look, Region
-
-
-def odds_of(**masses: float) -> FloatArray:
-    """Class probabilities; the rest is spread over all classes."""
-    odds = np.zeros(1000, np.float32)
-    names = [one.name for one in heard().classes]
-    for name, mass in masses.items():
-        odds[names.index(name.replace("_", " "))] += mass
-    return odds + np.float32((1 - odds.sum()) / 1000)
+from ssv2a.types import Box, ByteArray, Look, Region
 
 
 def look_at(image: ByteArray) -> Look:
