@@ -249,7 +249,7 @@ def _is_finished(run: Path, steps: int) -> bool:
 def _install(runs: Path, bundle: Path) -> None:
     """Bring the networks of finished runs, and their figures, into a bundle's folder."""
     from ssv2a.config import Ssv2aConfig
-    from ssv2a.footage.files import write_whole
+    from ssv2a.files import write_whole
     from ssv2a.train.results import METRICS
     from ssv2a.weights import join_files, load_networks
 

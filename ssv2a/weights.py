@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from ssv2a.config import Ssv2aConfig
 from ssv2a.errors import WeightsError
+from ssv2a.files import write_whole
 from ssv2a.networks import Networks
 
 State = Mapping[str, Tensor]
@@ -155,19 +156,6 @@ def _tensors(path: Path) -> dict[str, Tensor]:
         raise WeightsError(
             f"{path}: cannot be read as safetensors: {error}. Fetch or build it again."
         ) from error
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file in one step (write, then rename), for whom the umask lets read it.
-
-    Safetensors' own `save_file` makes files that only their owner can read.
-
-    Raises:
-        OSError: the disk does not take it.
-    """
-    temporary = path.with_name(f"{path.name}.part")
-    temporary.write_bytes(content)
-    temporary.replace(path)
 
 
 def read_checkpoint(path: Path) -> Mapping[str, Any]:

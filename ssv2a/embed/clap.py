@@ -20,8 +20,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ssv2a.errors import InputError, WeightsError
+from ssv2a.files import write_whole
 from ssv2a.types import SAMPLE_RATE, FloatArray
-from ssv2a.weights import write_whole
 
 CLAP_DIM = 256
 TEXT_DIM = 384  # of a MiniLM sentence vector

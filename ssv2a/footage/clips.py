@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from ssv2a.footage.files import write_whole
+from ssv2a.files import write_whole
 from ssv2a.footage.sound_check import SoundFacts
 from ssv2a.types import ByteArray, FloatArray
 

@@ -26,8 +26,9 @@ import numpy as np
 import soundfile
 
 from ssv2a.errors import InputError
+from ssv2a.files import write_whole
 from ssv2a.footage.clips import Clip, Segment, Shelf
-from ssv2a.footage.files import split_files, write_whole
+from ssv2a.footage.files import split_files
 from ssv2a.footage.kinds import NEAREST, Kinds
 from ssv2a.footage.observer import Observer, clip_sound
 from ssv2a.footage.single_source import Judgement, judge

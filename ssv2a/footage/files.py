@@ -84,17 +84,3 @@ def split_files(digests: Iterable[str], seed: int) -> dict[str, Split]:
     if len(ordered) > 1:
         held_out = (held_out | {ordered[0]}) - {ordered[-1]}
     return {one: "val" if one in held_out else "train" for one in ordered}
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file in one step: it is there whole, or as it was before.
-
-    Raises:
-        OSError: the disk does not take it.
-    """
-    partial = path.with_name(f".{path.name}.part")
-    try:
-        partial.write_bytes(content)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)

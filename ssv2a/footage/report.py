@@ -18,9 +18,9 @@ import numpy as np
 from PIL import Image
 
 from ssv2a.evaluate.mel_picture import small_png
+from ssv2a.files import write_whole
 from ssv2a.footage.clips import Segment, Shelf
 from ssv2a.footage.dataset import Dataset, Stretch
-from ssv2a.footage.files import write_whole
 from ssv2a.footage.single_source import Judgement
 from ssv2a.footage.verdicts import MEANINGS, Verdict
 

@@ -31,6 +31,7 @@ from safetensors.numpy import load_file, save
 from ssv2a.bundle import Bundle
 from ssv2a.config import Ssv2aConfig
 from ssv2a.errors import BundleError
+from ssv2a.files import write_whole
 from ssv2a.soundbank.model import SoundModel
 from ssv2a.soundbank.recordings import WHOLE, read_parts
 from ssv2a.types import SAMPLE_RATE, FloatArray, Kind
@@ -245,8 +246,6 @@ def write_bank(
 
 def write_claps(path: Path, claps: FloatArray) -> None:
     """Write vectors [n, k, clap_dim] in half precision, in one step (write, then rename)."""
-    from ssv2a.weights import write_whole  # it brings torch, which is not needed to read a bank
-
     write_whole(path, save({"claps": np.ascontiguousarray(claps, np.float16)}))
 
 

@@ -18,6 +18,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from ssv2a.files import write_whole
 from ssv2a.soundbank.vocabulary import vocabulary
 from ssv2a.types import FloatArray
 
@@ -170,8 +171,6 @@ def _rows() -> Iterator[tuple[str, str]]:
 
 def write_vectors(text: Sentences, path: Path) -> None:
     """Keep the phrases' sentence vectors, in half precision, so that nobody has to wait for them."""
-    from ssv2a.weights import write_whole  # it brings torch, which is not needed to read them
-
     vectors = text.embed(list(phrases())).astype(np.float16)
     write_whole(path, save({"phrases": vectors}, metadata={"of": _fingerprint()}))
 

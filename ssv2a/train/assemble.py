@@ -12,7 +12,7 @@ import torch
 from ssv2a.bundle import MANIFEST, Bundle, read_bundle, write_bundle
 from ssv2a.embed.minilm import MiniLm
 from ssv2a.errors import TrainingError
-from ssv2a.footage.files import write_whole
+from ssv2a.files import write_whole
 from ssv2a.networks import Networks
 from ssv2a.soundbank.meanings import write_vectors
 from ssv2a.weights import save_modules

@@ -25,7 +25,7 @@ from loguru import logger
 
 from ssv2a.embed.clap import mel_power
 from ssv2a.errors import TrainingError
-from ssv2a.footage.files import write_whole
+from ssv2a.files import write_whole
 from ssv2a.soundbank.bank import read_audio
 from ssv2a.soundbank.model import SoundModel
 from ssv2a.soundbank.vocabulary import vocabulary

@@ -28,7 +28,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from torch import Tensor, nn
 
 from ssv2a.errors import TrainingError
-from ssv2a.footage.files import write_whole
+from ssv2a.files import write_whole
 
 CHECKPOINT = "checkpoint.pt"
 HISTORY = "history.json"
