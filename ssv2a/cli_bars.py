@@ -17,11 +17,13 @@ from loguru import logger
 if TYPE_CHECKING:
     from ssv2a.bundle import Bundle
     from ssv2a.evaluate.bars import Bar, Heard, Listener
+    from ssv2a.evaluate.composed import Composed
     from ssv2a.evaluate.tagger import Tagger
     from ssv2a.pipeline import Ssv2a
     from ssv2a.soundbank.bank import Bank
 
-BY_EAR = ("captions", "pictures", "pairs")  # parts that the tagger judges
+KINDS = ("captions", "pictures", "pairs")  # of takes of ten seconds
+BY_EAR = (*KINDS, "clips")  # parts that the tagger judges
 OF_CAPTIONS = ("captions", "varied", "clean")  # parts that are measured on takes of the captions
 PARTS = (*BY_EAR, "varied", "clean", "loops", "speed", "size")
 
@@ -52,8 +54,9 @@ def bars(
 ) -> None:
     """Measure a bundle against its bars: what is heard, variety, cleanness, loops, speed, size.
 
-    Captions, photographs and pairs are those of the package (`ssv2a/evaluate`). The tagger is yours: none is
-    shipped, since what made a bundle must not judge it. Ends with status 1 where a bar is missed.
+    Captions, photographs and pairs are those of the package (`ssv2a/evaluate`); of composed clips, in which
+    two photographed things enter and leave, figures are shown and no bar is asked. The tagger is yours: none
+    is shipped, since what made a bundle must not judge it. Ends with status 1 where a bar is missed.
     """
     # 1. What is measured, and what with; faults of it are told before anything is rendered.
     from ssv2a.bundle import Bundle
@@ -132,7 +135,7 @@ def _of_takes(
     model: Ssv2a, load_seconds: float, ears: Callable[[], Tagger] | None, asked: _Asked
 ) -> tuple[list[Bar], list[Heard]]:
     """Figures of what is rendered, and every take that was listened to."""
-    from ssv2a.evaluate.bars import Listener, clean_bars, heard_bars, speed_bars, varied_bars
+    from ssv2a.evaluate.bars import Listener, clean_bars, clip_bars, heard_bars, speed_bars, varied_bars
     from ssv2a.types import VideoSettings
 
     listener = Listener(model, ears, VideoSettings())
@@ -140,11 +143,13 @@ def _of_takes(
     heard: list[Heard] = []
     if "speed" in asked.parts:  # first: the memory of it all is that of one take
         figures += speed_bars(load_seconds, listener)
-    takes = {kind: _takes(kind, listener, asked) for kind in BY_EAR}
-    for kind in BY_EAR:
+    takes = {kind: _takes(kind, listener, asked) for kind in KINDS}
+    for kind in KINDS:
         if kind in asked.parts:
             figures += heard_bars(asked.bank, kind, takes[kind])
             heard += takes[kind]
+    if "clips" in asked.parts:
+        figures += clip_bars(_clips(listener))
     if "varied" in asked.parts:
         figures += varied_bars(takes["captions"], model.listen)
     if "clean" in asked.parts:
@@ -185,6 +190,22 @@ def _takes(kind: str, listener: Listener, asked: _Asked) -> list[Heard]:
             soundfile.write(path, one.take.waveform.T, SAMPLE_RATE, "PCM_16")
         takes.append(one)
     return takes
+
+
+def _clips(listener: Listener) -> list[tuple[Composed, bool]]:
+    """All composed clips; each is told."""
+    logger.info("composed clips: two photographs each")
+    made = []
+    for clip, otherwise in listener.clips():
+        wrong = [
+            f"chunk {number} plays {', '.join(sorted(sounds)) or 'nothing'}"
+            for number, (sounds, right) in enumerate(zip(clip.played, clip.right, strict=True), start=1)
+            if not right
+        ]
+        verdict = "; ".join(wrong) or ("named" if clip.timed else "named, but not timed")
+        logger.info("clip {}: {}{}", clip.name, verdict, "" if otherwise else "; its ends sound alike")
+        made.append((clip, otherwise))
+    return made
 
 
 def _print(bundle_id: str, bank: str, figures: Sequence[Bar], misses: Sequence[Heard]) -> None:

@@ -1,7 +1,8 @@
 """Names and sounds for the regions of one picture: each label weighed against its crop and the other regions.
 
 What `judge` decides for one region, with what the others say about it: labels that the detector gave to
-the same place, the herd (things of one label are mostly of one kind), and doubt of what only a slice shows.
+the same place, the herd (things of one label are mostly of one kind), and doubt of what only a slice shows or
+of what is too small to classify where its likes were misnamed.
 """
 
 from __future__ import annotations
@@ -42,7 +43,11 @@ def name_regions(
         verdict = judge(label, region.confidence, table.classes, pooled[n], _beside(region, regions))
         sure = n < whole or verdict.confidence >= SLICED
         verdicts.append(verdict if sure else verdict.unless_borne_out())
-    return tuple(verdicts)
+    misnamed = _misnamed(regions, odds, verdicts)
+    return tuple(
+        verdict.unless_borne_out() if own is None and region.label in misnamed else verdict
+        for region, own, verdict in zip(regions, odds, verdicts, strict=True)
+    )
 
 
 def sound_of(verdict: Verdict, move: Motion, box: Box, shape: float, ground: str) -> str | None:
@@ -78,6 +83,22 @@ def _pooled(regions: Sequence[Region], odds: Sequence[FloatArray | None]) -> lis
         own if own is None or region.label not in means else (1 - POOLED) * own + POOLED * means[region.label]
         for region, own in zip(regions, odds, strict=True)
     ]
+
+
+def _misnamed(
+    regions: Sequence[Region], odds: Sequence[FloatArray | None], verdicts: Sequence[Verdict]
+) -> set[str]:
+    """Labels of which every crop turned out to be something else: swans that were taken for people.
+
+    Who plays an instrument or rides a horse is heard as that, and is a person still.
+    """
+    judged: dict[str, set[bool]] = {}
+    for region, own, verdict in zip(regions, odds, verdicts, strict=True):
+        if own is not None:
+            other = verdict.decision == "overruled"
+            is_person = region.label == "person" and verdict.heard.group != "animal"
+            judged.setdefault(region.label, set()).add(other and not is_person)
+    return {label for label, others in judged.items() if others == {True}}
 
 
 def _beside(region: Region, regions: Sequence[Region]) -> dict[str, float]:

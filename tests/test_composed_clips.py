@@ -1,6 +1,7 @@
 """Clips in which two photographed things enter and leave at known times, seen and heard chunk by chunk.
 
 Real MP4 files, the shipped bundle. With FOLEY_TAGGER=/path/of/yamnet.onnx a tagger listens too.
+`ssv2a bars --only clips` measures how often all this is so, over every photograph (docs/seen.md).
 """
 
 import os
@@ -9,20 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
-from ssv2a.evaluate.bars import SECONDS
+from ssv2a.evaluate.bars import SECONDS, clip_bars
+from ssv2a.evaluate.composed import Composed, compose, ring
 from ssv2a.evaluate.material import pictures
 from ssv2a.evaluate.tagger import YamNet, is_heard, top_labels
-from ssv2a.media import ffmpeg
-from ssv2a.media.frames import FrameReader
-from ssv2a.media.timeline import picture_timeline
 from ssv2a.pipeline import Ssv2a
-from ssv2a.types import SAMPLE_RATE, VideoSettings
+from ssv2a.types import SAMPLE_RATE, Pick, Scene, Take, Track, VideoSettings
 
-WIDTH, HEIGHT, RATE = 640, 360, 10
-CHUNK, FRAMES = 5, 10  # seconds; frames that are looked at in each
-LEAVES, ENTERS = 7, 4  # seconds: the first thing goes, the second comes; the clip ends after 15
 SETTINGS = VideoSettings(var_samples=16, cycle_its=8, cycle_samples=16, candidates=1)
 SHOWN = {wanted.name.removesuffix(".jpg"): wanted for wanted in pictures()}
 PAIRS = [
@@ -36,95 +31,79 @@ def model():
     return Ssv2a.load("mini", device="cpu", threads=1)
 
 
-def placed(canvas, name, left):
-    """A photograph in one half of the canvas, as large as there is room."""
-    image = Image.fromarray(SHOWN[name].picture())
-    scale = min((WIDTH / 2 - 20) / image.width, (HEIGHT - 20) / image.height)
-    image = image.resize((round(image.width * scale), round(image.height * scale)))
-    canvas.paste(image, (left + (WIDTH // 2 - image.width) // 2, (HEIGHT - image.height) // 2))
-
-
-def clip(path, first, second):
-    """15 s: the first thing on the left until LEAVES, the second on the right from ENTERS on."""
-    shots = path.parent / "shots"
-    shots.mkdir()
-    for number in range(15 * RATE):
-        canvas = Image.new("RGB", (WIDTH, HEIGHT), (150, 150, 146))
-        if number < LEAVES * RATE:
-            placed(canvas, first, 0)
-        if number >= ENTERS * RATE:
-            placed(canvas, second, WIDTH // 2)
-        canvas.save(shots / f"{number:03d}.png", compress_level=1)
-    source = ["-framerate", str(RATE), "-i", str(shots / "%03d.png")]
-    codec = ["-c:v", "libx264", "-crf", "20", "-pix_fmt", "yuv420p"]
-    ffmpeg.run(["-y", *source, *codec, ffmpeg.url(path)], timeout=120)
-    return path
-
-
-def chunks(model, path):
-    """Takes of the clip, five seconds each, one going on from the other."""
-    state, takes = None, []
-    timeline = picture_timeline(path)
-    with FrameReader(path, timeline) as reader:
-        for start in (0, 5, 10):
-            times = [start + Fraction(2 * i + 1, 2 * FRAMES) * CHUNK for i in range(FRAMES)]
-            frames = reader.read(times)
-            take, state = model.video(
-                frames,
-                CHUNK * SAMPLE_RATE,
-                start=Fraction(start),
-                seed=start,
-                settings=SETTINGS,
-                previous=state,
-            )
-            takes.append(take)
-    return takes
-
-
-def spans(take, sounds, start):
-    """From the first to the last frame in which a source of such a sound is there, seconds of the clip."""
-    keys = {pick.track for pick in take.picks if pick.sound in sounds}
-    there = [
-        start + float(time)
-        for track in take.scene.tracks
-        if track.key in keys
-        for time, presence in zip(take.scene.times, track.presence, strict=True)
-        if presence > 0.5
-    ]
-    return (min(there), max(there)) if there else None
-
-
 @pytest.mark.parametrize(("first", "second"), PAIRS)
-def test_what_enters_and_leaves_is_named_and_heard_while_it_is_there(model, tmp_path, first, second):
-    takes = chunks(model, clip(tmp_path / "clip.mp4", first, second))
-    interval = CHUNK / FRAMES
-    ours, theirs = (set(SHOWN[name].sounds) for name in (first, second))
+def test_what_enters_and_leaves_is_named_and_heard_while_it_is_there(model, first, second):
+    clip = compose(model, SHOWN[first], SHOWN[second], SETTINGS)
 
     # 1. The sources of each chunk are named rightly, and no others play.
-    played = [{pick.sound for pick in take.picks if pick.track is not None} for take in takes]
-    assert [bool(sounds & ours) for sounds in played] == [True, True, False]
-    assert [bool(sounds & theirs) for sounds in played] == [True, True, True]
-    assert all(sounds <= ours | theirs for sounds in played), played
+    assert clip.named == (True,) * 5, clip.played
+    assert clip.right == (True, True, True), clip.played
 
     # 2. They are there when they are, within the time between two frames that are looked at.
-    assert spans(takes[1], ours, 5)[1] == pytest.approx(LEAVES, abs=interval)
-    assert spans(takes[0], theirs, 0)[0] == pytest.approx(ENTERS, abs=interval)
-    assert spans(takes[2], ours, 10) is None
+    assert clip.timed
+    assert clip.span(2, SHOWN[first]) is None
 
     # 3. Chunks with other sources sound otherwise.
-    alone = takes[0].waveform[:, : (ENTERS - 1) * SAMPLE_RATE], takes[2].waveform
-    vectors = model.listen(alone)
+    vectors = model.listen(clip.alone)
     assert float(vectors[0] @ vectors[1]) < 0.85
 
 
 @pytest.mark.skipif("FOLEY_TAGGER" not in os.environ, reason="FOLEY_TAGGER names no tagger")
 @pytest.mark.parametrize(("first", "second"), PAIRS)
-def test_a_tagger_hears_the_difference(model, tmp_path, first, second):
+def test_a_tagger_hears_the_difference(model, first, second):
     tagger = YamNet.load(Path(os.environ["FOLEY_TAGGER"]))
-    takes = chunks(model, clip(tmp_path / "clip.mp4", first, second))
-    before = top_labels(tagger, takes[0].waveform[:, : (ENTERS - 1) * SAMPLE_RATE], SECONDS)
-    after = top_labels(tagger, takes[2].waveform, SECONDS)
+    clip = compose(model, SHOWN[first], SHOWN[second], SETTINGS)
+    before, after = (top_labels(tagger, sound, SECONDS) for sound in clip.alone)
     assert is_heard(before, SHOWN[first].near)
     assert is_heard(after, SHOWN[second].near)
     assert set(before[:5]) != set(after[:5])
     assert np.mean([label in before for label in after]) < 0.7
+
+
+def test_every_photograph_enters_once_and_leaves_once():
+    pairs = list(ring())
+    assert sorted(first.name for first, _ in pairs) == sorted(wanted.name for wanted in pictures())
+    assert sorted(second.name for _, second in pairs) == sorted(wanted.name for wanted in pictures())
+    assert not any(set(first.sounds) & set(second.sounds) for first, second in pairs)
+    assert pairs == list(ring()) != list(ring(1))
+
+
+def test_shares_of_composed_clips_are_over_all_of_them():
+    dog, bus, always = SHOWN["dog"], SHOWN["bus"], range(10)
+    both, last = take(dog_bark=range(4), bus_engine=always), take(bus_engine=always)
+    right = Composed(dog, bus, (take(dog_bark=always, bus_engine=range(8, 10)), both, last))
+    mute = Composed(dog, bus, (take(dog_bark=always), take(), last))
+    figures = [bar.figure for bar in clip_bars([(right, True), (mute, False)])]
+    assert figures == [70.0, pytest.approx(100 * 4 / 6), 50.0, 50.0]
+
+
+def take(**there: range) -> Take:
+    """A take whose sources sound like their keys say, in those of its ten frames."""
+    times = tuple(Fraction(2 * number + 1, 4) for number in range(10))
+    one = np.ones(10, np.float32)
+    tracks = tuple(
+        Track(key, sound, sound, sound, one, np.isin(range(10), frames).astype(np.float32), one, one)
+        for key, (sound, frames) in enumerate(there.items())
+    )
+    picks = tuple(
+        Pick(sound, sound, sound, "event", key, ((Fraction(0), Fraction(1)),), 0.0, "CC0-1.0", "")
+        for key, sound in enumerate(there)
+    )
+    scene = Scene(Fraction(5), times, one, tracks, None)
+    return Take(np.zeros((1, 5 * SAMPLE_RATE), np.float32), scene, (), picks, 1.0, {})
+
+
+def test_names_and_times_of_a_clip_are_judged_chunk_by_chunk():
+    """Takes made by hand: the dog is silent in its second chunk, a stranger plays in the last."""
+    dog, bus, always = SHOWN["dog"], SHOWN["bus"], range(10)
+    first = take(dog_bark=always, bus_engine=range(8, 10))
+    clip = Composed(dog, bus, (first, take(bus_engine=always), take(bus_engine=always, owl_hoot=range(2, 4))))
+    assert clip.named == (True, True, False, True, True)
+    assert clip.right == (True, False, False)
+    assert clip.span(0, bus) == (4.25, 4.75)
+    assert not clip.timed
+
+    last = take(bus_engine=always)
+    assert Composed(dog, bus, (first, take(dog_bark=range(4), bus_engine=always), last)).right == (True,) * 3
+    assert Composed(dog, bus, (first, take(dog_bark=range(4), bus_engine=always), last)).timed
+    assert not Composed(dog, bus, (first, take(dog_bark=always, bus_engine=always), last)).timed

@@ -47,6 +47,19 @@ def test_what_only_a_slice_shows_is_doubted_unless_the_crop_bears_it_out():
     assert names([bird], [odds_of(American_robin=0.5)], whole=0) == [("American robin", "confirmed")]
 
 
+def test_small_things_are_not_called_what_their_larger_likes_turned_out_not_to_be():
+    """Swans that the detector takes for people; someone with a guitar is a person still."""
+    people = [region("person", 0.45, 0.0, 0.4), region("person", 0.44, 0.6, 0.61)]
+    goose, guitar = odds_of(goose=0.8), odds_of(acoustic_guitar=0.8)
+    assert names(people, [goose, None]) == [("goose", "overruled"), ("person", "doubted")]
+    assert names(people, [guitar, None])[1] == ("person", "detector")
+    assert names(people, [odds_of(suit=0.8), None])[1] == ("person", "detector")
+    assert names([*people, region("person", 0.5, 0.5, 0.59)], [goose, None, odds_of(suit=0.9)])[1] == (
+        "person",
+        "detector",
+    )
+
+
 def claim(name: str, box: Box, *, animal: bool = True, borne_out: bool = False) -> Claim:
     source = Source(box, name, name, name, 0.6, np.ones(4, np.float32), None)
     return Claim(source, animal=animal, borne_out=borne_out)

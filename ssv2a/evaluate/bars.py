@@ -14,6 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ssv2a.errors import EvaluationError
+from ssv2a.evaluate.composed import Composed, compose, ring
 from ssv2a.evaluate.material import Wanted, captions, pairs, pictures, side_by_side
 from ssv2a.evaluate.tagger import Tagger, is_heard, top_labels
 from ssv2a.pipeline import Ssv2a
@@ -118,15 +120,25 @@ class Listener:
         """Every pair."""
         yield from (self.hear(pair, seed) for pair in pairs() for seed in range(seeds))
 
+    def clips(self) -> Iterator[tuple[Composed, bool]]:
+        """Every photograph in two composed clips, and whether the tagger hears a clip's ends differently."""
+        for first, second in ring():
+            clip = compose(self._model, first, second, self._settings)
+            before, after = (top_labels(self._ears, sound, TOP_ONE) for sound in clip.alone)
+            yield clip, set(before) != set(after)
+
     def hear(self, wanted: tuple[Wanted, ...], seed: int) -> Heard:
         """One take of ten seconds, and the tagger's labels."""
         take = self.take(wanted, seed)
-        tagger = self._tagger
-        return Heard(wanted, seed, take, top_labels(tagger, take.waveform, TOP_PAIR) if tagger else ())
+        return Heard(
+            wanted, seed, take, top_labels(self._ears, take.waveform, TOP_PAIR) if self._open else ()
+        )
 
     @cached_property
-    def _tagger(self) -> Tagger | None:
-        return self._open() if self._open else None
+    def _ears(self) -> Tagger:
+        if self._open is None:
+            raise EvaluationError("nobody listens; expected a tagger for what is judged by ear")
+        return self._open()
 
     def take(self, wanted: tuple[Wanted, ...], seed: int) -> Take:
         """Captions are composed, photographs seen; two photographs are one picture."""
@@ -153,6 +165,27 @@ def heard_bars(bank: str, kind: str, heard: Sequence[Heard]) -> list[Bar]:
         Bar(f"{kind} heard", right, "%", 100 * wanted),
         Bar(f"{kind} heard, near names counted in", near, "%", 100 * wanted, counts=False),
     ]
+
+
+def clip_bars(clips: Sequence[tuple[Composed, bool]]) -> list[Bar]:
+    """How much of composed clips is named rightly and sounds otherwise where other things are seen.
+
+    Args:
+        clips: each with whether the tagger hears its ends differently.
+    """
+    named = [right for clip, _ in clips for right in clip.named]
+    chunks = [right for clip, _ in clips for right in clip.right]
+    whole = [all(clip.right) and clip.timed for clip, _ in clips]
+    rows = (
+        ("composed clips: sources named while they are there", named),
+        ("composed clips: chunks with all named and nothing else", chunks),
+        ("composed clips: all chunks so, and entry and exit timed", whole),
+        (
+            "composed clips: the tagger hears other labels where other things are",
+            [other for _, other in clips],
+        ),
+    )
+    return [Bar(name, 100 * float(np.mean(rights)), "%", 0.0, counts=False) for name, rights in rows]
 
 
 def varied_bars(heard: Sequence[Heard], listen: Callable[[Sequence[FloatArray]], FloatArray]) -> list[Bar]:
