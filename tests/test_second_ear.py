@@ -1,0 +1,100 @@
+"""The second ear: features of aiSFX's layout with generated weights, and the probe on data of known truth."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from ssv2a.errors import EvaluationError
+from ssv2a.evaluate import second_ear
+from ssv2a.evaluate.aisfx import FEATURES, AiSfx, AiSfxNetwork
+from ssv2a.evaluate.second_ear import fit, shares
+from ssv2a.soundbank.models import all_models
+from ssv2a.train.data import render_draw
+from ssv2a.types import SAMPLE_RATE
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory) -> Path:
+    """As the authors write it: weights, heads among them, and numbers of classes that numpy counted."""
+    torch.manual_seed(3)
+    weights = {f"embedding_net.{key}": value for key, value in AiSfxNetwork().state_dict().items()}
+    path = tmp_path_factory.mktemp("aisfx") / "checkpoint.pth"
+    torch.save((weights | {"fc.0.0.weight": torch.zeros(3, 4)}, {"library": (0, np.int64(78))}), path)
+    return path
+
+
+def test_features_hear_no_level_and_repeat_what_is_short(checkpoint):
+    ear = AiSfx(checkpoint)
+    noise = np.random.default_rng(1).normal(0, 0.1, (2, 5 * SAMPLE_RATE)).astype(np.float32)
+    heard = ear.features(noise)
+    assert heard.shape == (3, FEATURES)  # 216 frames: blocks of 100, every 50
+    np.testing.assert_allclose(ear.features(noise * np.float32(0.01)), heard, rtol=1e-3, atol=1e-3)
+    assert ear.features(noise[:, :4800]).shape == (1, FEATURES)
+    assert ear.features(np.zeros((1, 10), np.float32)).shape == (1, FEATURES)
+
+
+@pytest.mark.parametrize("content", [b"", b"no network", {"weights": 1}, (torch.zeros(2), {})])
+def test_another_file_is_refused_by_name(tmp_path, content):
+    path = tmp_path / "checkpoint.pth"
+    path.write_bytes(content) if isinstance(content, bytes) else torch.save(content, path)
+    with pytest.raises(EvaluationError, match=r"checkpoint\.pth: not the checkpoint of aiSFX"):
+        AiSfx(path)
+
+
+def test_a_checkpoint_that_would_run_a_program_does_not(tmp_path):
+    class Trap:
+        def __reduce__(self):
+            return (Path.touch, (tmp_path / "ran",))
+
+    torch.save((Trap(), {}), tmp_path / "checkpoint.pth")
+    with pytest.raises(EvaluationError):
+        AiSfx(tmp_path / "checkpoint.pth")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_probe_ranks_what_lies_where_its_kind_lies_first():
+    rng = np.random.default_rng(5)
+    centres = {"bell": [4.0, 0, 0], "rain": [0, 4.0, 0], "wind": [0, 3.0, 3.0]}
+    labels = [kind for kind, count in (("bell", 40), ("rain", 40), ("wind", 5)) for _ in range(count)]
+    rows = np.float32([rng.normal(centres[kind], 0.5) for kind in labels])
+    probe = fit(rows, labels)
+    for kind, centre in centres.items():
+        assert probe.rank(np.float32([centre, centre]), kind) == 1
+    assert probe.rank(np.float32([centres["wind"]]), "bell") == 3
+    again = fit(rows, labels)
+    assert np.array_equal(again.weights, probe.weights)
+
+
+def test_every_kind_counts_the_same():
+    assert shares({"bell": [1, 1, 1, 1], "rain": [4], "wind": [2, 9]}) == pytest.approx((1 / 3, 1 / 2, 5 / 6))
+
+
+def test_models_are_asked_for_beside_recordings(tmp_path, checkpoint, capsys):
+    kinds = ("bell", "rain")
+    columns = ("id", "path", "class", "caption", "seconds", "split")
+    with (tmp_path / "manifest.csv").open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow([*columns, "source_package", "source_file", "licence", "author"])
+        for model in [model for model in all_models().values() if model.sound in kinds]:
+            for draw in range(6):
+                name = f"{model.name}-{draw}.wav"
+                soundfile.write(tmp_path / name, render_draw(model, draw, 2.0).T, SAMPLE_RATE)
+                split = "val" if draw > 4 else "train"
+                rows.writerow([name, name, model.sound, model.sound, 2, split, "ours", name, "CC0-1.0", ""])
+    second_ear.main([str(checkpoint), str(tmp_path)])
+    said = capsys.readouterr().out
+    assert "rank of the right kind, of 2" in said
+    assert all(kind in said for kind in kinds)
+
+
+def test_too_few_recordings_are_told(tmp_path, checkpoint):
+    columns = "id,path,class,caption,seconds,split,source_package,source_file,licence,author"
+    (tmp_path / "manifest.csv").write_text(columns)
+    with pytest.raises(EvaluationError, match="0 kinds of sound have 4 recordings"):
+        second_ear.main([str(checkpoint), str(tmp_path)])
