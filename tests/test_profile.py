@@ -423,6 +423,7 @@ def test_examples_of_the_documentation_are_valid(tmp_path):
 
 def test_examples_of_single_keys_are_valid(tmp_path):
     rows = re.findall(r"^(?:###+ (\S+)$|\|.*\| `(.+)` \|$)", schema_docs.profiles_page(), re.MULTILINE)
+    assert len(rows) > 40
     group = ""
     for heading, example in rows:
         if heading:
