@@ -89,9 +89,8 @@ def make_clip(
         wanted = "+".join(f"eq(n,{number})" for number in keep)
         args += ["-vf", f"select='{wanted}'", "-vsync", "vfr", "-enc_time_base", "1/90000"]
     args += ["-c:v", video, "-pix_fmt", "yuv420p", *VIDEO.get(video, []), *options, "-y", ffmpeg.url(path)]
-    with ffmpeg.stream_in(args, timeout=60) as pipe:
-        for number in range(count):
-            pipe.write(np.ascontiguousarray(np.rot90(numbered_frame(number, size), rotation // 90)).tobytes())
+    frames = (np.rot90(numbered_frame(number, size), rotation // 90) for number in range(count))
+    ffmpeg.run(args, timeout=60, stdin=b"".join(frame.tobytes() for frame in frames))
     wav.unlink(missing_ok=True)
     if rotation:
         set_rotation(path, rotation)

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import IO, Any, Literal, cast
 
 from ssv2a.errors import FfmpegMissing
-from ssv2a.media.process import Process, ReadEnd, WriteEnd
+from ssv2a.media.process import Process, ReadEnd
 
 _FFMPEG = ("-nostdin", "-hide_banner", "-loglevel", "warning")
 _FFPROBE = ("-hide_banner", "-loglevel", "error", "-of", "json")
@@ -196,31 +196,6 @@ def stream_out(args: Sequence[str], *, timeout: float) -> Iterator[IO[bytes]]:
         if not pipe.ended:
             process.kill()
             return
-        process.wait()
-    process.check()
-
-
-@contextmanager
-def stream_in(args: Sequence[str], *, timeout: float) -> Iterator[IO[bytes]]:
-    """Run ffmpeg and write to its `pipe:0` as the data come.
-
-    Args:
-        args: arguments without the program's name.
-        timeout: seconds that one write may wait, and seconds it may take to end after the last.
-
-    Raises:
-        FfmpegMissing: there is no ffmpeg.
-        FfmpegFailed: it ended with an error, or before it had read everything.
-        FfmpegTimeout: it did not read or end in time and was killed.
-    """
-    with _start("ffmpeg", args, timeout=timeout, with_stdin=True, with_stdout=False) as process:
-        try:
-            with WriteEnd(process) as writer:
-                yield cast(IO[bytes], writer)
-        except BrokenPipeError:
-            process.wait()
-            process.check()
-            raise process.failed("closed its input before everything was written") from None
         process.wait()
     process.check()
 

@@ -30,8 +30,8 @@ _SPEAKER = re.compile(r"^(\[[^]]* @ 0x[0-9a-f]+\] *)+")  # of a line of ffmpeg's
 class Process:
     """One program in a session of its own, gone with all its children when the block is left.
 
-    Standard error is drained by a thread, which keeps the last lines. Standard input and output are
-    pipes where asked for, else nothing.
+    Standard error is drained by a thread, which keeps the last lines. Standard output is a pipe, standard
+    input one where it is asked for, else nothing.
 
     Raises:
         OSError: it cannot be started.
@@ -43,7 +43,6 @@ class Process:
         *,
         timeout: float,
         with_stdin: bool = False,
-        with_stdout: bool = True,
         cwd: Path | None = None,
         inherited: tuple[int, ...] = (),
         environment: Mapping[str, str] | None = None,
@@ -56,7 +55,7 @@ class Process:
             self.popen = subprocess.Popen(
                 argv,
                 stdin=subprocess.PIPE if with_stdin else subprocess.DEVNULL,
-                stdout=subprocess.PIPE if with_stdout else subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
                 stderr=write_end,
                 start_new_session=True,
                 pass_fds=inherited,
