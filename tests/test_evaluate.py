@@ -28,10 +28,10 @@ from ssv2a.evaluate.evaluation import (
 )
 from ssv2a.evaluate.frechet import Gaussian, Unit, extrapolated_distance, frechet_distance, set_distance
 from ssv2a.evaluate.log_mel import mel_bands
-from ssv2a.evaluate.mel_picture import mel_picture
 from ssv2a.evaluate.report import write_page
 from ssv2a.evaluate.tagger import is_heard
 from ssv2a.evaluate.vggish import Vggish, VggishNetwork
+from ssv2a.mel_picture import mel_picture
 from ssv2a.soundbank.models import all_models
 from ssv2a.train.data import render_draw
 

@@ -15,7 +15,7 @@ from urllib.parse import quote
 import numpy as np
 
 from ssv2a.evaluate.evaluation import Evaluation, SourceFigures, TakeFigures
-from ssv2a.evaluate.mel_picture import mel_picture, small_png
+from ssv2a.mel_picture import mel_picture, small_png
 from ssv2a.types import FloatArray
 
 _RANGE_DB = 70.0  # of the spectrograms, from black to white

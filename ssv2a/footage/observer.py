@@ -18,12 +18,12 @@ import torch
 from PIL import Image
 
 from ssv2a.errors import InputError
-from ssv2a.evaluate.mel_picture import mel_picture
 from ssv2a.footage.clips import PART, Picture, Segment, Thing, View
 from ssv2a.footage.sound_check import OVERDRIVEN, QUIETEST, decibels, sound_facts
 from ssv2a.media import audio, ffmpeg
 from ssv2a.media.frames import FrameReader
 from ssv2a.media.timeline import Timeline, picture_timeline
+from ssv2a.mel_picture import mel_picture
 from ssv2a.slots import slots
 from ssv2a.tracks import Followed, follow
 from ssv2a.types import SAMPLE_RATE, ByteArray, FloatArray, Frames, Look

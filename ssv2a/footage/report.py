@@ -17,12 +17,12 @@ from urllib.parse import quote
 import numpy as np
 from PIL import Image
 
-from ssv2a.evaluate.mel_picture import small_png
 from ssv2a.files import write_whole
 from ssv2a.footage.clips import Segment, Shelf
 from ssv2a.footage.dataset import Dataset, Stretch
 from ssv2a.footage.single_source import Judgement
 from ssv2a.footage.verdicts import MEANINGS, Verdict
+from ssv2a.mel_picture import small_png
 
 PAGE = "report.html"
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from ssv2a.embed.clap import mel_power
+from ssv2a.mel_picture import mel_picture
 from ssv2a.soundbank.model import SoundModel
 from ssv2a.soundbank.models import all_models
 from ssv2a.train.data import render_draw
@@ -61,9 +61,8 @@ def write_gallery(docs: Path, models: Mapping[str, SoundModel]) -> None:
 
 def spectrogram(waveform: FloatArray, width: int = _WIDTH, height: int = _HEIGHT) -> ByteArray:
     """[height, width, 3]: mel bands upwards, time to the right."""
-    power = 10 * np.log10(mel_power(waveform) + 1e-12)
-    shade = np.clip((power - power.max()) / _RANGE_DB + 1, 0, 1)[::-1]
-    grey = Image.fromarray((255 * shade).astype(np.uint8)).resize((width, height), Image.Resampling.BILINEAR)
+    shade = Image.fromarray(mel_picture(waveform, _RANGE_DB)[::-1])
+    grey = shade.resize((width, height), Image.Resampling.BILINEAR)
     place = np.asarray(grey, float) / 255 * (len(_SHADES) - 1)
     lower = np.minimum(place.astype(int), len(_SHADES) - 2)
     share = (place - lower)[..., None]
