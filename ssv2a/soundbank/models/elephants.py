@@ -35,7 +35,7 @@ _AIR = 350.0  # m/s in breath
 _HEAD = ((520.0, 300.0, 0.55), (1050.0, 350.0, 1.0), (1600.0, 450.0, 0.9), (2700.0, 800.0, 0.5))
 """Broad resonances of head and nostrils about a trumpet: Hz, bandwidth, gain."""
 _HUM = ((100, 60, 0.5), (200, 70, 1.0), (310, 90, 0.6), (480, 150, 0.3), (900, 300, 0.08))
-_MOUTH = ((170, 70, 0.4), (290, 90, 1.0), (560, 130, 0.9), (840, 160, 0.7), (1400, 350, 0.3))
+_MOUTH = ((170, 70, 0.4), (290, 90, 1.0), (550, 130, 1.0), (840, 160, 0.7), (1400, 350, 0.3))
 """Formants of the mouth, a tract of a metre or so, about a rumble and wide open: Hz, bandwidth, gain."""
 
 
@@ -108,7 +108,7 @@ def trumpet(
     aim = f0 * curve(n, path) * (1 + 0.05 * walk(n, rng, 8.0))
     halved, chaos = _spells(n, rng, 0.6 * wild), _spells(n, rng, 0.6 * wild)
     pitch = regimes(aim, 0.5 * _AIR / metres, rng.uniform(0.0, 0.4)) * jitter(n, rng, 0.01)
-    turns = phase(pitch * (1 + (0.01 + 0.08 * chaos) * (walk(n, rng, 150.0) + walk(n, rng, 450.0))))
+    turns = phase(pitch * (1 + (0.025 + 0.08 * chaos) * (walk(n, rng, 150.0) + walk(n, rng, 450.0))))
     press = curve(n, [(0, 0.15), (0.08, 0.7), (0.25, 1), (0.75, 0.9), (0.92, 0.5), (1, 0.1)])
     press = press * (1 + 0.15 * walk(n, rng, 9.0))
     steep = np.clip(1.1 * press, 0, 0.95)
@@ -117,7 +117,7 @@ def trumpet(
     wave = wave * (1 + (0.3 + 0.6 * halved) * np.cos(half))
     wave = wave * roughness(n, rng, 27.0, 0.5) * roughness(n, rng, 140.0, 0.4)
     jet = unit(band(n, rng, 400, 4500, 6.0) * (0.4 + np.maximum(0.0, np.sin(turns))))
-    blown = trunk(unit(wave) + (0.05 + 0.1 * chaos) * jet, metres, 0.45)
+    blown = trunk(unit(wave) + (0.16 + 0.15 * chaos) * jet, metres, 0.45)
     bright = np.diff(blown, prepend=blown[0]) * (SAMPLE_RATE / (2 * np.pi * f0))
     call = unit(resonated(bright, _HEAD)) + 0.3 * unit(bright)
     call = filtered(call, [(100, -24), (250, -6), (500, -3), (1000, 0), (3500, 0), (6000, -9), (12_000, -30)])
@@ -128,7 +128,7 @@ def bellow(pulses: Signal, gape: Signal, rough: float, rng: Rng) -> Signal:
     """The mouth's roar or the growl of a rumble [n], unit RMS: folds as long as a hand beat in disorder.
 
     Args:
-        pulses: slams a second, per sample; the folds beat at four times that, 80–150 Hz.
+        pulses: slams a second, per sample; the folds beat at four times that, 170–240 Hz.
         gape: opening of the mouth per sample, 0 to 1.
         rough: unevenness, 0 to 1.
         rng: draws it.
@@ -139,24 +139,24 @@ def bellow(pulses: Signal, gape: Signal, rough: float, rng: Rng) -> Signal:
 
 
 _PATHS = (
-    ((0, 0.5), (0.07, 0.75), (0.2, 1.05), (0.45, 1.15), (0.75, 1.0), (0.92, 0.75), (1, 0.5)),  # an arch
-    ((0, 0.5), (0.06, 0.8), (0.3, 0.95), (0.7, 1.2), (0.85, 1.3), (0.95, 1.0), (1, 0.7)),  # up to a squeal
-    ((0, 0.7), (0.05, 1.2), (0.2, 1.1), (0.6, 0.9), (0.85, 0.68), (1, 0.45)),  # down into the roar
+    ((0, 0.75), (0.06, 0.92), (0.25, 1.03), (0.5, 1.05), (0.75, 0.95), (0.92, 0.82), (1, 0.7)),  # a plateau
+    ((0, 0.5), (0.06, 0.8), (0.3, 0.95), (0.7, 1.15), (0.85, 1.22), (0.95, 1.0), (1, 0.75)),  # up to a squeal
+    ((0, 0.7), (0.05, 1.15), (0.25, 1.08), (0.6, 0.98), (0.85, 0.72), (1, 0.5)),  # down into the roar
 )
 """Contours of a trumpet's pitch."""
 
 
 def _roar(slams: float, rng: Rng) -> Signal:
-    """One breath of roar [n], 0.7–1.1 s: the mouth opens wide and shuts again."""
-    size = samples(rng.uniform(0.7, 1.1))
+    """One breath of roar [n], 0.9–1.6 s: the mouth opens wide and shuts again."""
+    size = samples(rng.uniform(0.9, 1.6))
     pulses = slams * curve(size, [(0, 0.95), (0.15, 1.1), (0.6, 1.0), (1, 0.75)])
     gape = curve(size, [(0, 0.2), (0.12, 0.7), (0.3, 1.0), (0.7, 0.9), (0.88, 0.3), (1, 0.0)])
-    shape = curve(size, [(0, 0), (0.1, 0.7), (0.25, 1), (0.65, 0.8), (0.85, 0.45), (1, 0)])
+    shape = curve(size, [(0, 0), (0.08, 0.7), (0.2, 1), (0.75, 0.85), (0.9, 0.45), (1, 0)])
     return bellow(pulses, gape, 0.8, rng) * shape
 
 
 def _elephant(params: Params, n: int, rng: Rng) -> FloatArray:
-    """One or two trumpets of 0.6–1.4 s, a breath or two of roar after them or before."""
+    """One or two trumpets of 0.5–1.6 s, a breath of roar or two after them or before."""
     calls: list[Signal] = []
     for index in range(round(params["blasts"])):
         seconds = params["seconds"] * (1.0 if index == 0 else rng.uniform(0.5, 0.9))
@@ -165,12 +165,12 @@ def _elephant(params: Params, n: int, rng: Rng) -> FloatArray:
         calls.append(trumpet(f0, seconds, path, params["metres"], params["wild"], rng))
     roars = [params["loud"] * _roar(params["slams"], rng) for _ in range(round(params["roars"]))]
     order = [*roars, *calls] if params["first"] > 0.75 else [*calls, *roars]
-    total, at = np.zeros(sum(call.size for call in order) + samples(0.25 * len(order) + 0.5)), 0
+    total, at = np.zeros(sum(call.size for call in order) + samples(0.2 * len(order))), 0
     for call in order:
         place(total, call, at)
-        at += call.size + samples(rng.uniform(0.05, 0.25))
+        at += call.size + samples(rng.uniform(0.0, 0.2))
     plain = reverberated(total, rng, 0.7, params["plain"], 2000.0)
-    return event(on_location(plain, rng, 0.004, LEAVES), n, 0.01, 0.3)
+    return event(on_location(plain, rng, 0.004, LEAVES), n, 0.01, 0.2)
 
 
 MODELS = (
@@ -178,21 +178,21 @@ MODELS = (
         "mammal.elephant",
         "elephant_trumpet",
         "event",
-        "Waves of 350–560 Hz steepen to shocks along 2.2–3.2 m of trunk and lock to its resonances "
+        "Waves of 370–560 Hz steepen to shocks along 2.2–3.2 m of trunk and lock to its resonances "
         "(Gilbert et al. 2014).",
         drawn(
-            f0=(360, 540),
-            seconds=(0.7, 1.4),
+            f0=(380, 530),
+            seconds=(0.8, 1.6),
             metres=(2.2, 3.2),
-            wild=(0.0, 0.6),
-            blasts=(0.6, 2.2),
-            roars=(0.6, 2.4),
-            loud=(0.8, 1.2),
+            wild=(0.1, 0.8),
+            blasts=(0.6, 1.8),
+            roars=(0.8, 2.2),
+            loud=(0.9, 1.3),
             first=(0.0, 1.0),
             slams=(44, 60),
             plain=(0.04, 0.14),
         ),
         _elephant,
-        (0.3, 1.2),
+        (0.2, 0.8),
     ),
 )

@@ -11,12 +11,14 @@ from ssv2a.soundbank.dsp import (
     Rng,
     Signal,
     band,
+    body,
     convolved,
     crossings,
     decay,
     drawn,
     filtered,
     impulses,
+    lowpass,
     modes,
     samples,
     shaped,
@@ -42,6 +44,11 @@ class Engine:
     hiss: float  # share of steady intake and fan noise
     noise_hz: tuple[float, float]  # band of the combustion noise
     bright_db: float  # level of the top octaves
+    knock: float = 0.0  # share of the struck block: pressure that rises in a step (diesel), valves, pistons
+    block_hz: tuple[float, float] = (500.0, 4500.0)  # its modes
+    unsteady: float = 0.06  # spread of a firing's strength from cycle to cycle
+    jitter: float = 0.005  # spread of its instant, in periods
+    open_db: float = 0.0  # how much more the treble grows with the throttle than the bass
 
 
 def firing_rate(rpm: float, cylinders: int, strokes: int = 4) -> float:
@@ -49,18 +56,47 @@ def firing_rate(rpm: float, cylinders: int, strokes: int = 4) -> float:
     return rpm / 60 * cylinders / (strokes / 2)
 
 
-def engine(kind: Engine, rpm: Signal, cylinders: int, rng: Rng, uneven: float = 0.2) -> Signal:
+def firings(turns: Signal, second: float) -> Signal:
+    """Instants in samples at which `turns`, counted in firings, passes whole numbers.
+
+    Every other one comes at `second` (0.5: evenly) of the cycle of two, as in a V-twin.
+    """
+    even = crossings(turns)
+    if second == 0.5 or even.size < 2:
+        return even
+    late = np.resize([0.0, 2 * second - 1], even.size)
+    return np.asarray(even + late * np.diff(even, append=2 * even[-1] - even[-2]))
+
+
+def knocks(kind: Engine, n: int, times: Signal, gains: Signal, rng: Rng) -> Signal:
+    """The block's answer [n] to each firing: broad modes that die in 10–20 ms, a little other each time."""
+    total = np.zeros(n)
+    which = rng.integers(2, size=times.size)
+    strength = gains * rng.lognormal(0.0, 0.4, times.size)
+    for index in range(2):
+        size = samples(0.03)
+        block = modes(size, *body(rng, *kind.block_hz, 36, 0.022, 0.3, -3.5), rng)
+        block *= np.minimum(1, np.arange(size) / samples(0.0008))
+        mine = which == index
+        total += convolved(impulses(n, times[mine], strength[mine]), block)
+    return total
+
+
+def engine(
+    kind: Engine, rpm: Signal, cylinders: int, rng: Rng, uneven: float = 0.2, second: float = 0.5
+) -> Signal:
     """Engine sound [n] at `rpm` per sample.
 
-    Each firing drives the exhaust's modes and a noise burst; cylinders differ by `uneven`, cycles a little.
+    Each firing drives the exhaust's modes, a noise burst and the block; cylinders differ by `uneven`,
+    cycles a little; `second`: see `firings`.
     """
     n = rpm.size
     turns = np.cumsum(rpm) * (firing_rate(1.0, cylinders, kind.strokes) / SAMPLE_RATE) + rng.uniform()
-    times = crossings(turns)
+    times = firings(turns, second)
     pattern = 1 + uneven * rng.standard_normal(cylinders)
-    gains = np.resize(pattern, times.size) * (1 + 0.06 * rng.standard_normal(times.size))
+    gains = np.resize(pattern, times.size) * (1 + kind.unsteady * rng.standard_normal(times.size))
     period = SAMPLE_RATE / firing_rate(float(rpm.mean()), cylinders, kind.strokes)
-    times = times + 0.005 * period * rng.standard_normal(times.size)
+    times = times + kind.jitter * period * rng.standard_normal(times.size)
     train = impulses(n, times, gains)
     order = np.arange(1.0, 13.0)
     hertz = kind.pipe_hz * order ** rng.uniform(0.95, 1.05) * rng.uniform(0.94, 1.06, order.size)
@@ -83,6 +119,8 @@ def engine(kind: Engine, rpm: Signal, cylinders: int, rng: Rng, uneven: float = 
         (kind.hiss, shaped(n, rng, [(50, -6), (150, 0), (600, -5), (2000, -16), (8000, -40)])),
     )
     mixed = sum((share * unit(part) for share, part in parts), start=np.zeros(n))
+    if kind.knock:
+        mixed = mixed + kind.knock * unit(knocks(kind, n, times - 0.1 * period, gains, rng))
     return filtered(
         mixed,
         [
@@ -98,20 +136,34 @@ def engine(kind: Engine, rpm: Signal, cylinders: int, rng: Rng, uneven: float = 
 
 
 CAR = Engine(4, 110.0, 0.008, 0.10, 1.0, 0.15, 0.03, 0.45, (80, 600), -8.5)
-_DIESEL = Engine(4, 200.0, 0.015, 0.07, 1.0, 0.4, 0.12, 0.85, (85, 5000), -2.6)
-_BUS = Engine(4, 190.0, 0.015, 0.06, 1.0, 0.38, 0.10, 0.95, (85, 4500), -3.0)
-_MOTORCYCLE = Engine(4, 210.0, 0.011, 0.03, 1.0, 0.5, 0.10, 0.22, (450, 4300), -6.0)
-_TRACTOR = Engine(4, 195.0, 0.012, 0.04, 1.0, 0.35, 0.24, 0.65, (450, 6000), -2.0)
-_TWO_STROKE = Engine(2, 290.0, 0.002, 0.018, 1.0, 0.4, 0.12, 0.04, (700, 5000), -1.0)
+_DIESEL = Engine(
+    4, 185.0, 0.015, 0.07, 1.0, 0.36, 0.1, 0.46, (200, 4500), -2.8, 0.1, (450, 5000), 0.08, 0.006, 2.0
+)
+_BUS = Engine(
+    4, 175.0, 0.015, 0.06, 1.0, 0.36, 0.09, 0.5, (180, 4200), -3.0, 0.08, (400, 4000), 0.08, 0.006, 2.0
+)
+_MOTORCYCLE = Engine(
+    4, 195.0, 0.009, 0.03, 1.0, 0.55, 0.06, 0.3, (350, 4300), -5.0, 0.22, (900, 6000), 0.16, 0.014, 3.0
+)
+_TRACTOR = Engine(
+    4, 185.0, 0.013, 0.05, 1.0, 0.38, 0.12, 0.6, (300, 5000), -2.4, 0.12, (500, 5000), 0.08, 0.006, 1.5
+)
+_TWO_STROKE = Engine(
+    2, 340.0, 0.0014, 0.014, 1.0, 0.45, 0.1, 0.06, (700, 5000), -1.0, 0.35, (600, 5000), 0.11, 0.006
+)
 _OUTBOARD = Engine(2, 130.0, 0.007, 0.05, 1.0, 0.7, 0.08, 0.25, (250, 3000), -4.0)
 
 
 def _throttle(params: Params, n: int, rng: Rng) -> Signal:
-    """How far the throttle is open [n], 0..1: now and then it is opened, held a moment and let go."""
+    """How far the throttle is open [n], 0..1: now and then it is opened, held a moment and let go.
+
+    `pull` (1 if not given) is how many times longer that takes where a heavy vehicle sets off.
+    """
+    pull = params.get("pull", 1.0)
     seconds = n / SAMPLE_RATE
-    edges, values, at = [0.0], [0.0], rng.uniform(-2.0, 2.5)
+    edges, values, at = [0.0], [0.0], rng.uniform(-2.0 * pull, 2.5)
     while at < seconds + 4:
-        rise, hold, fall = rng.uniform(0.3, 1.2), rng.uniform(0.2, 1.4), rng.uniform(0.5, 1.6)
+        rise, hold, fall = pull * rng.uniform((0.3, 0.2, 0.5), (1.2, 1.4, 1.6))
         opened = rng.uniform(0.5, 1.0)
         edges += [at, at + rise, at + rise + hold, at + rise + hold + fall]
         values += [0.0, opened, opened * rng.uniform(0.8, 1.0), 0.0]
@@ -120,13 +172,23 @@ def _throttle(params: Params, n: int, rng: Rng) -> Signal:
     return np.interp(np.arange(n) / SAMPLE_RATE, np.array(edges)[order], np.array(values)[order])
 
 
-def _running(kind: Engine, params: Params, n: int, rng: Rng, cylinders: int) -> FloatArray:
+def _running(
+    kind: Engine, params: Params, n: int, rng: Rng, cylinders: int, second: float = 0.5
+) -> FloatArray:
     """An engine whose speed follows the throttle (`rev` of its idle speed), louder under load."""
     throttle = _throttle(params, n, rng)
     lag = 0.25  # seconds until the flywheel has followed
     speed = lfilter([1 - np.exp(-1 / (lag * SAMPLE_RATE))], [1, -np.exp(-1 / (lag * SAMPLE_RATE))], throttle)
     idle = params["rpm"] * (1 + 0.015 * walk(n, rng, 4.0) + 0.02 * walk(n, rng, 0.35))
-    sound = engine(kind, idle * (1 + params["rev"] * speed), cylinders, rng, params["uneven"])
+    rpm = idle * (1 + params["rev"] * speed)
+    sound = engine(kind, rpm, cylinders, rng, params["uneven"], second)
+    if "teeth" in params:
+        mesh = 2 * np.pi * params["teeth"] / (60 * SAMPLE_RATE) * np.cumsum(rpm)
+        whine = np.sin(mesh) + 0.5 * np.sin(2 * mesh) * (1 + 0.3 * walk(n, rng, 8.0))
+        sound = unit(sound) + params["whine"] * whine * speed * (0.4 + 0.6 * throttle)
+    if kind.open_db:
+        low = lowpass(sound, 500.0)
+        sound = low + (sound - low) * 10 ** (kind.open_db * (0.6 * throttle + 0.4 * speed - 0.3) / 20)
     loud = 10 ** (params["load_db"] * (0.6 * throttle + 0.4 * speed) / 20)
     return texture(unit(sound) * loud)
 
@@ -148,7 +210,7 @@ def _bus(params: Params, n: int, rng: Rng) -> FloatArray:
 
 def _motorcycle(params: Params, n: int, rng: Rng) -> FloatArray:
     """Twin with little muffling: uneven pairs of bright firings that follow the throttle."""
-    return _running(_MOTORCYCLE, params, n, rng, round(params["cylinders"]))
+    return _running(_MOTORCYCLE, params, n, rng, 2, params["second"])
 
 
 def _tractor(params: Params, n: int, rng: Rng) -> FloatArray:
@@ -218,9 +280,18 @@ MODELS = (
         "engine.truck",
         "truck_engine",
         "texture",
-        "Six-cylinder diesel: slow hard firings, injector knock as resonant clicks, low exhaust modes "
+        "Six-cylinder diesel: slow firings through exhaust modes, a block that knocks, gears that whine "
         "(Farnell 2010).",
-        drawn(rpm=(550, 800), rev=(0.5, 1.5), load_db=(4, 9), rest=(1.0, 9.0), uneven=(0.1, 0.3)),
+        drawn(
+            rpm=(550, 800),
+            rev=(0.5, 1.7),
+            load_db=(4, 9),
+            rest=(1.0, 7.0),
+            pull=(1.0, 2.5),
+            teeth=(21, 43),
+            whine=(0.03, 0.2),
+            uneven=(0.1, 0.3),
+        ),
         _truck,
     ),
     SoundModel(
@@ -229,20 +300,30 @@ MODELS = (
         "texture",
         "Muffled diesel firings low-passed by the body, with fan noise and panels that rattle at the "
         "firing rate.",
-        drawn(rpm=(520, 750), rev=(0.5, 1.6), load_db=(4, 9), rest=(1.0, 8.0), uneven=(0.1, 0.3)),
+        drawn(
+            rpm=(520, 750),
+            rev=(0.5, 1.8),
+            load_db=(4, 9),
+            rest=(1.0, 6.0),
+            pull=(1.5, 3.0),
+            teeth=(21, 43),
+            whine=(0.1, 0.4),
+            uneven=(0.1, 0.3),
+        ),
         _bus,
     ),
     SoundModel(
         "engine.motorcycle",
         "motorcycle_engine",
         "texture",
-        "V-twin: unevenly spaced pairs of firings through short open exhausts, following the throttle.",
+        "V-twin: firings at 36–48 % of the cycle and in pairs, short open exhausts, a block that clatters.",
         drawn(
             rpm=(1000, 1500),
-            rev=(1.0, 3.2),
-            load_db=(4, 9),
+            rev=(0.8, 2.8),
+            load_db=(3, 7),
             rest=(0.3, 3.0),
-            cylinders=(1.5, 2.4),
+            pull=(1.0, 2.2),
+            second=(0.36, 0.48),
             uneven=(0.1, 0.4),
         ),
         _motorcycle,
@@ -257,6 +338,9 @@ MODELS = (
             rev=(0.1, 0.8),
             load_db=(2, 6),
             rest=(2.0, 9.0),
+            pull=(1.0, 2.5),
+            teeth=(17, 31),
+            whine=(0.02, 0.12),
             cylinders=(2.6, 4.4),
             uneven=(0.1, 0.3),
         ),

@@ -9,13 +9,14 @@ from ssv2a.soundbank.dsp import (
     Rng,
     Signal,
     band,
+    blow,
     body,
+    convolved,
     curve,
     decay,
     drawn,
     event,
     faded,
-    filtered,
     highpass,
     impulses,
     modes,
@@ -32,63 +33,71 @@ from ssv2a.soundbank.dsp import (
     walk,
 )
 from ssv2a.soundbank.model import Params, SoundModel
+from ssv2a.soundbank.models.impacts import peaked
 from ssv2a.types import SAMPLE_RATE, FloatArray
 
 
 def _knock(params: Params, rng: Rng) -> Signal:
-    """Stone meets stone: modes of a block so damped that only a clack is left, the crushed grains, a thud."""
-    size = samples(0.22)
-    block = modes(size, *body(rng, params["stone"], 5200, 16, rng.uniform(0.025, 0.04), 0.5, -2.5), rng)
-    crush = shaped(size, rng, [(200, -12), (700, -2), (1500, 0), (4000, -4), (9000, -14), (18_000, -30)])
-    crush *= decay(size, rng.uniform(0.025, 0.045), 0.0004)
-    thud = darkening(size, rng, [(90, 0.8, 0.1), (180, 1.0, 0.07), (360, 1.0, 0.05)], 0.001)
-    steel = modes(
-        size, params["pick"] * np.array([1.0, 1.58]), np.array([0.09, 0.06]), np.array([0.5, 0.3]), rng
+    """Steel or stone meets rock: it chatters on short modes of block and tool; grains are crushed.
+
+    Picks on rock fall by 20 dB in 20–100 ms and are strongest in 1–8 kHz, so little mass is moved.
+    """
+    size, touches = samples(0.5), int(rng.integers(1, 5))
+    at = np.concatenate([[0.0], params["chatter"] * np.sort(rng.uniform(0.15, 1.0, touches - 1))])
+    gains = np.concatenate([[1.0], rng.uniform(0.25, 0.9, touches - 1)])
+    force, let_go = np.zeros(size), np.zeros(size)
+    for start, gain in zip(at, gains, strict=True):
+        place(force, blow(rng.uniform(0.00012, 0.0003)), samples(start), gain)
+        long = samples(rng.uniform(0.5, 1.0) * params["crumble"])
+        place(let_go, decay(long, long / SAMPLE_RATE, 0.0006), samples(start), gain)
+    block = modes(
+        samples(0.15), *body(rng, params["stone"], 9500, 44, rng.uniform(0.06, 0.1), 0.5, -2.5), rng
     )
-    one = unit(block) + 2.5 * params["crush"] * crush + params["thud"] * thud + params["steel"] * unit(steel)
-    return faded(one, 0.0002, 0.03)
+    pick = params["pick"] * np.array([1.0, 1.58, 2.41])
+    steel = modes(size, pick, params["ring"] * np.array([1.0, 0.7, 0.5]), np.array([0.5, 0.4, 0.2]), rng)
+    crush = shaped(size, rng, [(200, -16), (700, -6), (2000, 0), (4500, -1), (8000, -6), (16_000, -20)])
+    crush *= let_go * (0.25 + walk(size, rng, 350.0, 0, 1) ** 2)
+    thud = darkening(samples(0.2), rng, [(60, 0.8, 0.14), (120, 1.0, 0.1), (240, 1.0, 0.07)], 0.002)
+    one = peaked(convolved(force, peaked(block))) + params["steel"] * peaked(convolved(force, steel))
+    one += params["crush"] * peaked(crush)
+    place(one, peaked(thud), 0, params["thud"])
+    return faded(one, 0.0002, 0.05)
 
 
 def _stone(params: Params, n: int, rng: Rng) -> FloatArray:
-    """A pick or a stone on rock, blow after blow: a short dull clack, a small rebound, grit that falls."""
+    """A pick or a stone on rock, blow after blow: a chattering clack, crushed grains, chips that fall."""
     blows = round(params["blows"])
     total = np.zeros(samples(blows / params["rate"] + 0.8))
-    chips = rung(rng, 1300, 5500, (0.004, 0.014), 4, 16)
-    for blow in range(blows):
-        at = samples(max(0.0, (blow + rng.normal(0, 0.06)) / params["rate"]))
+    chips = rung(rng, 1500, 9000, (0.004, 0.016), 5, 16)
+    for stroke in range(blows):
+        at = samples(max(0.0, (stroke + rng.normal(0, 0.06)) / params["rate"]))
         force = rng.uniform(0.6, 1.0)
         place(total, _knock(params, rng), at, force)
-        if rng.uniform() < 0.5:
-            place(
-                total,
-                _knock(params, rng),
-                at + samples(rng.uniform(0.05, 0.11)),
-                force * rng.uniform(0.1, 0.3),
-            )
         fall = samples(0.6)
         grit = sparse(fall, rng, params["chips"] * curve(fall, [(0, 0.3), (0.3, 1), (1, 0)]), chips)
-        dust = shaped(fall, rng, [(500, -18), (2000, 0), (6000, -4), (14_000, -16)])
+        dust = shaped(fall, rng, [(500, -18), (2000, 0), (6000, -2), (14_000, -14)])
         dust *= curve(fall, [(0, 0), (0.15, 1), (0.5, 0.3), (1, 0)]) * (
             0.3 + walk(fall, rng, 70.0, 0, 1) ** 2
         )
-        place(total, 0.3 * grit + 0.06 * params["crush"] * dust, at + samples(0.04), force)
-    pit = reverberated(total, rng, 0.6, params["pit"], 3500.0)
-    return event(on_location(pit, rng, 0.004), n, 0.0005, 0.15)
+        place(total, 0.04 * grit + 0.008 * params["crush"] * dust, at + samples(0.06), force)
+    pit = reverberated(total, rng, 0.6, params["pit"], 5000.0)
+    return event(on_location(pit, rng, 0.001), n, 0.0005, 0.15)
 
 
 def _soil(rng: Rng, speed: Signal, coarse: float) -> Signal:
     """Soil that is cut or slides [n], unit RMS: a dense Poisson cloud of rubbing grains, the more the faster.
 
-    Grains click for some milliseconds; small stones among them ring a little longer and lower.
+    Grains click for some milliseconds; small stones among them ring longer and lower; the ground shakes.
     """
     size, pace = speed.size, np.maximum(speed, 0.01)
     crumbs = rung(rng, 800, 4500, (0.002, 0.008), 5, 28)
-    fine = unit(sparse(size, rng, 1000.0 * pace, crumbs, 3.0) * (0.2 + speed))
+    fine = unit(sparse(size, rng, 1400.0 * pace, crumbs, 5.0) * (0.2 + speed))
     pebbles = rung(rng, 500, 2600, (0.006, 0.018), 4, 16)
-    stones = unit(sparse(size, rng, (15.0 + 80.0 * coarse) * pace, pebbles, 3.5) * (0.15 + speed))
+    stones = unit(sparse(size, rng, (30.0 + 120.0 * coarse) * pace, pebbles, 4.5) * (0.15 + speed))
     rub = shaped(size, rng, [(150, -14), (500, -3), (1100, 0), (2200, -2), (6000, -14), (14_000, -34)])
     rub *= speed * (0.6 + walk(size, rng, 30.0, 0, 1)) * (0.5 + walk(size, rng, 220.0, 0, 1))
-    return unit(fine + (0.1 + 0.4 * coarse) * stones + 0.5 * unit(rub))
+    ground = shaped(size, rng, [(40, -3), (110, 0), (250, -4), (600, -16), (2000, -40)]) * speed**1.5
+    return unit(fine + (0.1 + 0.4 * coarse) * stones + 0.6 * unit(rub) + 0.45 * unit(ground))
 
 
 def _digging(params: Params, n: int, rng: Rng) -> FloatArray:
@@ -104,7 +113,7 @@ def _digging(params: Params, n: int, rng: Rng) -> FloatArray:
             0.6 + 0.4 * walk(size, rng, 12.0)
         )
         push = _soil(rng, speed, coarse)
-        grinding = push + unit(sparse(size, rng, (12 + 40 * coarse) * np.maximum(speed, 0.01), chinks, 2.5))
+        grinding = push + unit(sparse(size, rng, (12 + 40 * coarse) * np.maximum(speed, 0.01), chinks, 4.5))
         rubbed = resonated(grinding, [(float(hertz), 0.03 * float(hertz), 1.0) for hertz in blade])
         place(total, push + params["steel"] * unit(rubbed) * (0.2 + speed), samples(at))
         pry = samples(rng.uniform(0.2, 0.3))
@@ -129,7 +138,7 @@ def _digging(params: Params, n: int, rng: Rng) -> FloatArray:
         heap = samples(rng.uniform(0.35, 0.6))
         patter = _soil(rng, curve(heap, [(0, 0.1), (0.15, 1), (0.45, 0.35), (1, 0)]), coarse)
         place(total, patter, samples(thrown), rng.uniform(0.4, 0.7))
-    return event(on_location(total, rng, 0.004), n, 0.01, 0.15)
+    return event(on_location(total, rng, 0.003), n, 0.01, 0.15)
 
 
 def _paper(params: Params, n: int, rng: Rng) -> FloatArray:
@@ -187,26 +196,33 @@ def _bow(params: Params, n: int, rng: Rng) -> FloatArray:
 
 
 def _cart(params: Params, n: int, rng: Rng) -> FloatArray:
-    """Iron-shod wheels on uneven ground knock the timbers; the axle creaks once a turn; boards rattle."""
+    """Iron-shod wheels grind over the ground and shake timbers and boards; the dry axle creaks once a turn.
+
+    Grit under the tyres is dense enough to be a roar; only stones are heard one by one.
+    """
     lead = samples(0.5)
     size, turn = n + lead, params["turn"]
     speed = 1 + 0.15 * walk(size, rng, 0.4)
     turns = np.cumsum(turn * speed) / SAMPLE_RATE + rng.uniform()
+    timbers = modes(samples(0.16), *body(rng, params["frame"], 1400, 30, 0.14, 0.5, -3.0), rng)
+    boards = modes(samples(0.06), *body(rng, 400, 4500, 24, 0.05, 0.5, -2.0), rng)
+    cart = peaked(timbers)
+    place(cart, peaked(boards), 0, params["boards"])
+    grit = shaped(size, rng, [(60, -3), (300, 0), (1000, 0), (3000, -3), (9000, -16)])
+    once = np.sin(2 * np.pi * turns)
+    joints = 1 + 0.35 * once + 0.25 * np.sin(2 * np.pi * round(params["joints"]) * turns)
+    grit *= joints * speed * (0.35 + walk(size, rng, 45.0, 0, 1) ** 2)
     bumps = scattered(size, rng, params["stones"])
-    hits = impulses(size, bumps, (rng.pareto(2.0, bumps.size) + 0.2).clip(0, 5))
-    frame = [(float(hertz), 0.07 * float(hertz), 1.0) for hertz in params["frame"] * rng.uniform(1, 9, 9)]
-    knocks = resonated(hits, frame)
-    loose = sparse(size, rng, params["rattle"] * (0.3 + walk(size, rng, 4.0, 0, 1) ** 2 * 2),
-                   rung(rng, 500, 2600, (0.008, 0.03), 4, 16))  # fmt: skip
-    grind = shaped(size, rng, [(60, -4), (200, 0), (700, -5), (2500, -12), (9000, -30)])
-    grind *= 0.6 + 0.5 * walk(size, rng, 60.0, 0, 1) ** 2
-    gate = np.maximum(0, np.sin(2 * np.pi * turns)) ** 3
-    squeak = params["squeak"] * (1 + 0.15 * np.sin(4 * np.pi * turns)) * (1 + 0.05 * walk(size, rng, 12.0))
-    axle = [(float(hertz), 0.04 * float(hertz), 1.0) for hertz in (520, 1150, 1900)]
-    creak = stick_slip(size, rng, squeak, axle) * gate
-    mixed = unit(knocks) + 0.5 * unit(loose) + 0.45 * grind + params["axle"] * creak
-    road = filtered(mixed, [(30, -12), (90, 0), (4000, 0), (16_000, -12)])
-    return texture(road[lead:])
+    felt = impulses(size, bumps, rng.gamma(1.5, 0.7, bumps.size).clip(0, 3))
+    rolled = unit(convolved(unit(grit) + params["knock"] * unit(convolved(felt, blow(0.0008))), cart))
+    shaken = np.minimum(convolved(felt, decay(samples(0.25), 0.3, 0.004)), 3.0)  # after a bump
+    loose = sparse(size, rng, params["rattle"] * (0.3 + shaken), rung(rng, 600, 3800, (0.008, 0.03), 5, 16))
+    uneven = walk(size, rng, 7.0, 0, 1)
+    squeak = params["squeak"] * (1 + 0.2 * once + 0.1 * uneven)
+    axle = [(float(hertz), 0.05 * float(hertz), 1.0) for hertz in params["hub"] * np.array([1.0, 2.1, 3.7])]
+    creak = stick_slip(size, rng, squeak, axle) * np.maximum(0, once) ** 2 * (0.5 + uneven)
+    mixed = rolled + 0.08 * unit(grit) + params["loose"] * unit(loose) + params["axle"] * creak
+    return texture(mixed[lead:])
 
 
 MODELS = (
@@ -214,17 +230,20 @@ MODELS = (
         "hand.stone",
         "stone_hit",
         "event",
-        "A blow on modes damped within 10–40 ms (stone: van den Doel 2001), crushed grains, falling grit.",
+        "Touches of 0.2 ms chatter on modes damped within 100 ms (stone: van den Doel 2001); crushed grains.",
         drawn(
             blows=(1.6, 5.4),
             rate=(0.9, 1.6),
-            stone=(650, 1200),
-            pick=(1800, 3200),
-            steel=(0.0, 0.12),
+            stone=(600, 1300),
+            pick=(1700, 3400),
+            ring=(0.1, 0.5),
+            steel=(0.0, 0.2),
+            chatter=(0.02, 0.12),
             crush=(0.5, 1.2),
-            thud=(0.6, 1.4),
-            chips=(20, 90),
-            pit=(0.05, 0.25),
+            crumble=(0.07, 0.16),
+            thud=(0.25, 0.7),
+            chips=(30, 120),
+            pit=(0.05, 0.2),
         ),
         _stone,
         (0.3, 1.2),
@@ -239,9 +258,9 @@ MODELS = (
             period=(1.3, 2.0),
             coarse=(0.1, 0.7),
             blade=(700, 1500),
-            steel=(0.6, 1.4),
+            steel=(0.8, 1.6),
             lift=(0.15, 0.35),
-            thump=(0.7, 1.6),
+            thump=(1.0, 2.0),
         ),
         _digging,
         (0.4, 1.2),
@@ -268,14 +287,19 @@ MODELS = (
         "hand.cart",
         "cart_wagon",
         "texture",
-        "Poisson bumps ring the timbers' modes; the dry axle sticks and slips once a turn (Serafin 2004).",
+        "Grit under tyres and Poisson bumps shake damped timbers; the axle sticks and slips (Serafin 2004).",
         drawn(
             turn=(0.5, 1.0),
             stones=(9, 22),
-            frame=(60, 110),
-            rattle=(8, 30),
+            joints=(3.6, 8.4),
+            frame=(90, 160),
+            boards=(0.35, 0.8),
+            knock=(0.3, 0.7),
+            rattle=(15, 50),
+            loose=(0.15, 0.4),
             squeak=(120, 260),
-            axle=(0.1, 0.6),
+            hub=(480, 760),
+            axle=(0.15, 0.6),
         ),
         _cart,
     ),

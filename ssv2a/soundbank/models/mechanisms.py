@@ -40,6 +40,12 @@ from ssv2a.types import SAMPLE_RATE, FloatArray
 
 _WAVE = 8192  # values of one turn
 _DOOR = ((20.0, 0.0), (900.0, 0.0), (2000.0, -3.0), (8000.0, -15.0))  # Hz, dB: heard through the door's mass
+_CASE = (
+    (30.0, -24.0),
+    (90.0, -9.0),
+    (200.0, 0.0),
+    (16_000.0, 0.0),
+)  # Hz, dB: too small to radiate the lowest
 
 
 def turned(turns: Signal, gains: Sequence[float] | Signal, rng: Rng) -> Signal:
@@ -144,17 +150,17 @@ def drum_speed(params: Params, n: int, rng: Rng) -> tuple[Signal, Signal]:
 def _flop(rng: Rng, cabinet: Signal) -> Signal:
     """A heap of wet cloth comes down: soft blows that shake the sheet metal, and a splat of water."""
     total = np.zeros(samples(0.6))
-    for at in rng.uniform(0, 0.11, int(rng.integers(2, 5))):
+    for at in np.cumsum(rng.uniform(0.02, 0.09, int(rng.integers(3, 6)))):
         force = rng.uniform(0.4, 1.0)
         place(
             total,
-            convolved(np.pad(blow(rng.uniform(0.004, 0.011)), (0, cabinet.size)), cabinet),
+            convolved(np.pad(blow(rng.uniform(0.01, 0.025)), (0, cabinet.size)), cabinet),
             samples(at),
             force,
         )
         size = samples(rng.uniform(0.09, 0.2))
         splat = shaped(size, rng, [(150, -14), (350, -2), (900, 0), (2200, -8), (5000, -22), (12_000, -44)])
-        place(total, splat * decay(size, 0.9 * size / SAMPLE_RATE, 0.004), samples(at), 0.45 * force)
+        place(total, splat * decay(size, 0.9 * size / SAMPLE_RATE, 0.02), samples(at), 0.3 * force)
     return total
 
 
@@ -173,25 +179,55 @@ def _motor(params: Params, pace: Signal, load: Signal, rng: Rng) -> Signal:
     driven = np.clip(4 * pace, 0, 1) * (0.5 + 0.7 * load) + 0.08
     ball = shaped(n, rng, [(60, -14), (140, -2), (320, 0), (1000, -5), (2500, -14), (9000, -40)])
     rumble = ball * pace * (1 + 0.35 * np.sin(2 * np.pi * turns) + 0.3 * grit)
-    total = params["whine"] * whine + params["buzz"] * buzz * driven + params["rumble"] * rumble
+    total = (
+        params["whine"] * whine
+        + params["buzz"] * buzz * driven * (1 + 0.4 * grit)
+        + params["rumble"] * rumble
+    )
     return np.asarray(total, dtype=np.float64)
 
 
+def _spin(params: Params, n: int, rng: Rng) -> Signal:
+    """Spin drying [n]: the drum's imbalance throbs at 900–1 400 rpm, its motor whines, belt and air roar."""
+    drum = turns_of(params["spin_hz"] * (1 + 0.004 * walk(n, rng, 0.3)), rng)
+    order = np.arange(1, 7)
+    case = 1 + 2 * np.exp(-(np.log2(order * params["spin_hz"] / 90.0) ** 2))  # the cabinet bends near 90 Hz
+    throb = turned(drum, case * order**-1.6 * rng.uniform(0.4, 1.0, order.size), rng)
+    shaft, bars = params["belt"] * drum, round(params["bars"])
+    gains = np.zeros(2 * bars + 2)
+    gains[:8] = np.array([0.4, 1.0, 0.15, 0.6, 0.1, 0.3, 0.05, 0.2]) * rng.uniform(0.5, 1.0, 8)
+    gains[[bars - 2, bars - 1, bars, 2 * bars - 1]] = (0.05, 0.18, 0.05, 0.05)
+    whine = turned(shaft, gains, rng) * (1 + 0.1 * walk(n, rng, 12.0))
+    roar = shaped(
+        n, rng, [(60, -14), (200, -3), (500, 0), (1500, -1), (3500, -6), (8000, -16), (16_000, -34)]
+    )
+    once = 1 + 0.3 * np.sin(2 * np.pi * drum + rng.uniform(0, 6))
+    panels = modes(samples(0.05), *body(rng, 180, 4000, 30, 0.04, 0.4, -2.5), rng)
+    beats = crossings(drum)
+    beats = beats + rng.normal(0, 0.03, beats.size) * SAMPLE_RATE / params["spin_hz"]
+    rattle = unit(convolved(impulses(n, beats, rng.uniform(0.3, 1.0, beats.size)), panels))
+    sway = 1 + 0.15 * np.sin(2 * np.pi * np.arange(n) * params["sway_hz"] / SAMPLE_RATE + rng.uniform(0, 6))
+    total = roar * once + 3.0 * params["whine"] * whine + params["throb"] * throb + params["panels"] * rattle
+    return filtered(total * sway, _CASE)
+
+
 def _washing(params: Params, n: int, rng: Rng) -> FloatArray:
-    """Wet laundry is lifted and flops down once a turn; water gurgles; a motor whines and rests."""
+    """Wet laundry is lifted and falls once a turn, water sloshes, a motor whines and rests; or it spins."""
+    if params["spin"] > 0.7:
+        return texture(reverberated(_spin(params, n, rng), rng, 0.4, 0.35, 4500.0))
     pace, switched = drum_speed(params, n, rng)
     turns = turns_of(params["drum_hz"] * pace, rng)
     ribs = crossings(3.0 * turns)  # the heap falls off one of the three ribs, single pieces off the others
     heap = np.where(np.arange(ribs.size) % 3 == 0, rng.uniform(0.8, 1.3, ribs.size), 0.0)
-    weight = heap + (heap == 0) * rng.gamma(0.9, 0.35, ribs.size)
+    weight = heap + (heap == 0) * rng.gamma(0.9, 0.35, ribs.size).clip(0, 1)
     falls = ribs + rng.normal(0, 0.05 * SAMPLE_RATE, ribs.size)
     cabinet = modes(samples(0.14), *body(rng, 70, 1500, 40, 0.12, 0.4, -4.0), rng)
-    kinds = [_flop(rng, cabinet / np.abs(cabinet).max()) for _ in range(5)]
+    kinds = [_flop(rng, cabinet / np.abs(cabinet).max()) for _ in range(4)]
     flops = cloud(n, rng, falls, weight, kinds)
     splash = convolved(impulses(n, falls + 0.05 * SAMPLE_RATE, weight), decay(samples(0.9), 1.1, 0.08))
     lift = 0.5 + 0.5 * np.sin(2 * np.pi * turns)
     stirred = (0.12 + 0.5 * lift * pace + splash) * (0.35 + 0.9 * walk(n, rng, 11.0, 0, 1) ** 2)
-    wet = shaped(n, rng, [(150, -14), (350, -2), (900, 0), (1800, -6), (4000, -18), (12_000, -42)])
+    wet = shaped(n, rng, [(150, -16), (350, -4), (900, 0), (1800, -3), (4000, -9), (12_000, -28)])
     gurgle = bubbles(n, rng, params["bubbles"], 0.0012, 0.006, 0.08)
     slosh = (wet + 0.8 * gurgle) * stirred
     each = rng.poisson(params["buttons"] * weight)  # buttons and zips that knock on the drum at each fall
@@ -200,7 +236,8 @@ def _washing(params: Params, n: int, rng: Rng) -> FloatArray:
     clicks = cloud(n, rng, knocks, rng.gamma(1.0, 0.2, knocks.size), zips)
     relay = modes(samples(0.06), *body(rng, 300, 5000, 16, 0.04, 0.5, -1.0), rng)
     clicks += cloud(n, rng, switched, rng.uniform(0.6, 1.0, switched.size), [unit(relay)])
-    inside = params["flop"] * unit(flops) + params["slosh"] * slosh + 0.5 * clicks
+    soft = 3 * np.tanh(unit(flops) / 3)  # the drum hangs in springs and dampers
+    inside = params["flop"] * soft + params["slosh"] * slosh + 0.5 * clicks
     heard = filtered(inside, _DOOR)
     return texture(reverberated(heard + _motor(params, pace, lift, rng), rng, 0.4, 0.35, 4500.0))
 
@@ -301,21 +338,27 @@ MODELS = (
         "machine.washing",
         "washing_machine",
         "texture",
-        "Drum of 42–54 rpm that reverses: laundry flops down each turn, bubbles gurgle, a commutator whines.",
+        "Drum of 42–54 rpm that reverses: laundry falls, water sloshes, a commutator whines; or it spins.",
         drawn(
             drum_hz=(0.7, 0.9),
-            run=(4, 8),
-            rest=(0.8, 1.8),
+            run=(8, 14),
+            rest=(0.8, 1.6),
             soft=(0.8, 1.4),
             motor_hz=(8.5, 12),
             bars=(23.6, 36.4),
-            whine=(0.12, 0.24),
-            buzz=(0.3, 0.45),
-            rumble=(0.08, 0.18),
-            flop=(0.6, 1.0),
-            slosh=(0.35, 0.6),
+            whine=(0.1, 0.22),
+            buzz=(0.25, 0.4),
+            rumble=(0.1, 0.25),
+            flop=(0.25, 0.45),
+            slosh=(0.7, 1.1),
             bubbles=(150, 300),
-            buttons=(0.3, 2.0),
+            buttons=(0.3, 1.5),
+            spin=(0, 1),
+            spin_hz=(15, 22),
+            belt=(10.5, 13.5),
+            throb=(0.1, 0.35),
+            panels=(0.1, 0.4),
+            sway_hz=(0.5, 1.5),
         ),
         _washing,
     ),

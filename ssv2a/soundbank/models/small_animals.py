@@ -19,6 +19,7 @@ from ssv2a.soundbank.dsp import (
     filtered,
     highpass,
     impulses,
+    lowpass,
     on_location,
     phase,
     place,
@@ -80,14 +81,15 @@ def _bee(params: Params, n: int, rng: Rng) -> FloatArray:
         + 0.015 * (walk(n, rng, 90.0) + walk(n, rng, 300.0))
     )
     near = (0.5 + 0.4 * walk(n, rng, 0.6) + 0.3 * walk(n, rng, 5.0)).clip(0.05)
-    wings = [(650.0, 500.0, 1.0), (1450.0, 700.0, 0.9), (2500.0, 1000.0, 0.7), (3600.0, 1400.0, 0.5)]
-    tone = (
-        voice(params["wing_hz"] * (1 + wander), wings, 0.5, 9000.0) * near * (1 + 0.25 * walk(n, rng, 25.0))
-    )
+    wings = [(450.0, 500.0, 1.0), (1100.0, 700.0, 0.6), (2200.0, 1000.0, 0.5), (3600.0, 1400.0, 0.4)]
+    beats = voice(params["wing_hz"] * (1 + wander), wings, 1.0, 9000.0)
+    turning = 1 + 0.5 * walk(n, rng, 3.0)  # the wings beam their treble: it comes and goes as the bee turns
+    low = lowpass(beats, 900.0)
+    tone = (low + (beats - low) * turning) * near * (1 + 0.25 * walk(n, rng, 25.0))
     pan = 0.5 + 0.4 * walk(n, rng, 0.4)
     flight = np.stack([tone * (1 - pan), tone * pan])
     air = shaped(n, rng, [(60, 0), (300, -5), (1500, -15), (8000, -32)])
-    return texture(filtered(flight, [(200, -18), (1200, 0), (24_000, 0)]) + 0.06 * tone.std() * air)
+    return texture(filtered(flight, [(150, -9), (700, 0), (24_000, 0)]) + 0.06 * tone.std() * air)
 
 
 def croak(seconds: float, rate: Signal, sac: float, rng: Rng) -> Signal:
@@ -153,7 +155,7 @@ MODELS = (
         "small.bee",
         "bee_buzz",
         "texture",
-        "Wing beats of 190–320 Hz with all harmonics; distance by 1/r as the insect wanders.",
+        "Wing beats of 190–320 Hz (Kawakita & Ichikawa 2019), harmonics that come and go as the bee turns.",
         drawn(wing_hz=(190, 320)),
         _bee,
     ),

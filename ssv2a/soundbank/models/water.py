@@ -90,16 +90,23 @@ def _stream(params: Params, n: int, rng: Rng) -> FloatArray:
 
 
 def _waterfall(params: Params, n: int, rng: Rng) -> FloatArray:
-    """Falling water: dense broadband roar, brightest where it strikes, with a spray of bubbles."""
+    """Falling water: the plunge pool rumbles below 400 Hz, bubbles gurgle in clots, spray hisses.
+
+    The bulk's spectrum falls by 4–6 dB an octave above its bend, as near real falls.
+    """
+    bend, fall = params["bend"], params["fall"]
+    slope = [(bend * 2**k, -fall * k) for k in range(6)]
+    boom = shaped(n, rng, [(25, -18), (50, 0), (200, 0), (400, -10), (1500, -36)])
+    boom *= 1 + 0.4 * walk(n, rng, 7.0)
 
     def ear(rng: Rng) -> Signal:
-        roar = shaped(
-            n, rng, [(40, -10), (150, -3), (500, 0), (params["bright"], -1), (6000, -9), (16_000, -24)]
-        )
+        bulk = shaped(n, rng, [(28, -14), (60, -3), (120, 0), *slope, (20_000, -7.0 * fall)])
+        gurgle = bubbles(n, rng, 350, 0.002, 0.012, 0.1) * (1 + 0.7 * walk(n, rng, 9.0))
         spray = bubbles(n, rng, 400, 0.0006, 0.003)
-        return np.asarray(roar * (1 + 0.06 * walk(n, rng, 2.0)) + params["spray"] * spray)
+        surge = 1 + 0.15 * walk(n, rng, 3.0)
+        return np.asarray(bulk * surge + params["gurgle"] * gurgle + params["spray"] * spray)
 
-    return texture(stereo(ear, rng, 0.8))
+    return texture(stereo(ear, rng, 0.8) + 0.5 * boom)
 
 
 def _pour(params: Params, n: int, rng: Rng) -> FloatArray:
@@ -210,8 +217,8 @@ MODELS = (
         "water.waterfall",
         "waterfall",
         "texture",
-        "Dense bubbles and impacts merge into broadband noise, brightest where the water strikes.",
-        drawn(bright=(1200, 3000), spray=(0.1, 0.4)),
+        "Plunging water: bubble clouds rumble below 400 Hz, bubbles by f = 3/r (Minnaert 1933), spray above.",
+        drawn(bend=(250, 700), fall=(4.0, 5.5), gurgle=(0.4, 0.8), spray=(0.1, 0.4)),
         _waterfall,
     ),
     SoundModel(
