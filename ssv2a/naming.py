@@ -51,7 +51,9 @@ def name_regions(
 
 
 def sound_of(verdict: Verdict, move: Motion, box: Box, shape: float, ground: str) -> str | None:
-    """The key of what a region sounds like, people by how they move; a small vehicle that rests is parked.
+    """The key of what a region sounds like, people by how they move; None: silent.
+
+    What is doubted is silent, and a small vehicle that rests is parked.
 
     Args:
         verdict: which name won.
@@ -61,6 +63,8 @@ def sound_of(verdict: Verdict, move: Motion, box: Box, shape: float, ground: str
         ground: the footsteps that belong to the place.
     """
     heard = verdict.heard
+    if verdict.doubted:
+        return None
     if heard.group == "vehicle" and move is Motion.STILL and box.area < PARKED:
         return None
     if heard.group != "person" or heard.sound:

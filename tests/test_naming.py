@@ -6,7 +6,8 @@ import numpy as np
 from seen_parts import heard, odds_of
 
 from ssv2a.claims import Claim, unlike
-from ssv2a.naming import name_regions
+from ssv2a.motion import Motion
+from ssv2a.naming import name_regions, sound_of
 from ssv2a.types import WHOLE_PICTURE, Box, Region, Source
 
 
@@ -45,6 +46,14 @@ def test_what_only_a_slice_shows_is_doubted_unless_the_crop_bears_it_out():
     assert names([bird], [odds_of(American_robin=0.2)], whole=1) == [("bird", "kept")]
     assert names([bird], [odds_of(American_robin=0.2)], whole=0) == [("bird", "doubted")]
     assert names([bird], [odds_of(American_robin=0.5)], whole=0) == [("American robin", "confirmed")]
+
+
+def test_doubted_people_do_not_walk():
+    [seen] = name_regions([region("person", 0.5, 0.4, 0.5)], [None], heard(), whole=1)
+    [doubted] = name_regions([region("person", 0.5, 0.4, 0.5)], [None], heard(), whole=0)
+    box = Box(0.4, 0.2, 0.5, 0.8)
+    assert sound_of(seen, Motion.MOVES, box, 1.8, "footsteps_gravel") == "footsteps_gravel"
+    assert sound_of(doubted, Motion.MOVES, box, 1.8, "footsteps_gravel") is None
 
 
 def test_small_things_are_not_called_what_their_larger_likes_turned_out_not_to_be():
