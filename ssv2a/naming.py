@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ssv2a.embed.conse import Verdict, judge
+from ssv2a.embed.conse import RIDDEN, Verdict, judge
 from ssv2a.heard import HeardTable
 from ssv2a.motion import Motion
 from ssv2a.types import Box, FloatArray, Region
@@ -99,9 +99,9 @@ def _misnamed(
     judged: dict[str, set[bool]] = {}
     for region, own, verdict in zip(regions, odds, verdicts, strict=True):
         if own is not None:
-            other = verdict.decision == "overruled"
-            is_person = region.label == "person" and verdict.heard.group != "animal"
-            judged.setdefault(region.label, set()).add(other and not is_person)
+            heard = verdict.heard
+            is_person = region.label == "person" and (heard.group != "animal" or heard.kind in RIDDEN)
+            judged.setdefault(region.label, set()).add(verdict.decision == "overruled" and not is_person)
     return {label for label, others in judged.items() if others == {True}}
 
 

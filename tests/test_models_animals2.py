@@ -130,7 +130,7 @@ def test_a_roar_has_no_steady_tone(seed):
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_coo_comes_in_bursts_unlike_a_hoot(seed):
     rng = np.random.default_rng(seed)
-    rolled, plain = (coo(430.0, 0.8, roll, 25.0, rng) for roll in (1.0, 0.0))
+    rolled, plain = (coo(430.0, 0.8, roll, 25.0, 430.0, rng) for roll in (1.0, 0.0))
     deep, flat = (envelope(part(x, 0.2, 0.4), 60.0) for x in (rolled, plain))
     assert deep.std() / deep.mean() > 2 * flat.std() / flat.mean()
     assert deep.min() < 0.25 * deep.max()

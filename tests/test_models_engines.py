@@ -7,7 +7,7 @@ from test_models import RATE, envelope, pitch, play
 
 from ssv2a.soundbank.dsp import phase
 from ssv2a.soundbank.models.blasts import _blow, _creaking, _squeal, landscape, n_wave, report
-from ssv2a.soundbank.models.engines import _DIESEL, _throttle, firings, knocks
+from ssv2a.soundbank.models.engines import _DIESEL, _throttle, firings, knocks, lagging
 
 SEEDS = (0, 1, 2)
 SHOT = {"far": 0.0, "lead": -0.1, "blast": 0.0005, "gas": 0.004, "echo": 1.5, "place": 0.5}
@@ -26,6 +26,12 @@ def share(x, low, high):
 def octave_db(x, hertz):
     """Level in dB of the octave around a frequency, relative to the whole."""
     return 10 * np.log10(share(x, hertz / 2**0.5, hertz * 2**0.5) + 1e-12)
+
+
+def centroid(x):
+    """Mean frequency, weighted by power."""
+    hertz, power = spectrum(x)
+    return float((hertz * power).sum() / power.sum())
 
 
 def loudness(x):
@@ -62,12 +68,25 @@ def test_the_block_knocks_shortly_and_never_twice_the_same(seed):
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_heavy_vehicle_takes_longer_to_set_off(seed):
-    rests = {"rest": 3.0}
     quick, slow = (
-        np.mean(np.abs(np.diff(_throttle({**rests, "pull": p}, 40 * RATE, np.random.default_rng(seed)))) > 0)
-        for p in (1.0, 3.0)
+        np.mean(np.abs(np.diff(_throttle(3.0, pull, 40 * RATE, np.random.default_rng(seed)))) > 0)
+        for pull in (1.0, 3.0)
     )
     assert slow > 1.1 * quick  # the share of time in which the pedal moves
+
+
+def test_what_lags_begins_where_it_is():
+    x = np.repeat([0.5, 1.0], RATE)
+    y = lagging(x, 0.25)
+    assert y[:RATE] == pytest.approx(0.5)
+    assert y[RATE + RATE // 4] == pytest.approx(1 - 0.5 / np.e, abs=1e-3)
+
+
+@pytest.mark.parametrize("pull", [1.0, 2.5])
+def test_the_pedal_was_used_before_the_first_sample(pull):
+    opened = [_throttle(3.0, pull, 5 * RATE + 1, np.random.default_rng(seed))[[0, -1]] for seed in range(150)]
+    first, later = np.mean(opened, axis=0)
+    assert first == pytest.approx(later, rel=0.35)
 
 
 # --- engines ------------------------------------------------------------------------------------
@@ -92,8 +111,8 @@ def test_a_truck_fires_three_times_a_turn(seed):
 
 def test_gears_whine_in_proportion_to_the_engines_speed():
     fixed = {"rpm": 700.0, "rev": 1.5, "rest": 1.0, "teeth": 30.0}
-    mute, loud = (play("engine.bus", 4, 10 * RATE, **fixed, whine=w)[0] for w in (0.0, 1.5))
-    assert share(loud, 400, 900) > 1.5 * share(mute, 400, 900)
+    mute, loud = (play("engine.bus", 4, 10 * RATE, **fixed, whine=w)[0] for w in (0.0, 0.4))
+    assert share(loud, 400, 900) > 1.25 * share(mute, 400, 900)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -181,6 +200,19 @@ def test_a_crash_is_far_louder_than_the_squeal_before_and_has_glass_in_it(seed):
     squeal, crash = x[int(0.3 * RATE) : int(0.9 * RATE)], x[int(1.0 * RATE) : int(1.5 * RATE)]
     assert loudness(crash) > loudness(squeal) + 4
     assert 0.02 < share(crash, 4000, 16_000) < 0.4
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_crash_is_pressed_and_not_cut_flat(seed):
+    x = np.abs(play("blast.car_crash", seed, 6 * RATE)[0])
+    flat = np.flatnonzero(np.diff(np.concatenate(([0], x > 0.99 * x.max(), [0])))).reshape(-1, 2)
+    assert np.ptp(flat, axis=1).max() < 20  # samples
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_thicker_a_trunk_the_lower_it_creaks(seed):
+    thin, thick = (_creaking({"trunk": t}, 4 * RATE, np.random.default_rng(seed)) for t in (0.75, 1.3))
+    assert centroid(thick) < 0.9 * centroid(thin)
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -112,6 +112,7 @@ def test_a_cart_rolls_without_a_break_and_low():
 
 
 def test_a_dry_axle_creaks_once_a_turn():
+    """It alone: far louder than it is drawn."""
     for seed in DRAWS:
         x = play("hand.cart", seed, 12 * RATE, turn=0.8, axle=6.0, knock=0.0, loose=0.0)[0]
         level = envelope(between(x, 900, 4000), 3.0)[::480] - envelope(between(x, 900, 4000), 3.0).mean()
@@ -122,7 +123,7 @@ def test_a_dry_axle_creaks_once_a_turn():
 
 
 def test_a_carts_timbers_are_dull():
-    """A single jolt's low modes are gone within a fifth of a second."""
+    """A single jolt's low modes are gone within a fifth of a second; few stones, far louder than drawn."""
     x = play("hand.cart", 3, 8 * RATE, stones=1.5, knock=20.0, loose=0.0, axle=0.0)[0]
     assert 0.01 < fall(x, 20) < 0.2
 

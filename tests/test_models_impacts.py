@@ -252,7 +252,7 @@ def test_a_basketball_thuds_and_its_air_rings_shortly(seed):
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_racket_pops_and_the_ball_lands(seed):
-    x = play("impact.racket", seed, LONG, flight=0.7, slapback=0.05, shoes=0.0)[0]
+    x = play("impact.racket", seed, LONG, flight=0.7, slapback=0.15, shoes=0.0)[0]
     assert share(x, 200, 2500) > 0.5
     found = onsets(x, 0.3, 0.12)
     assert found[1] - found[0] == pytest.approx(0.7, abs=0.05)

@@ -143,7 +143,7 @@ def test_a_stroke_is_short_and_higher_than_the_bounce_on_the_court(seed):
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_rally_goes_from_side_to_side_and_from_near_to_far(seed):
-    fixed = {"strokes": 2.0, "flight": 0.7, "rise": 0.4, "slapback": 0.05, "shoes": 0.0}
+    fixed = {"strokes": 2.0, "flight": 0.7, "rise": 0.4, "slapback": 0.15, "shoes": 0.0}
     x = play("impact.racket", seed, LONG, side=0.2, court=0.5, **fixed)
     first, second = x[:, : RATE // 5], x[:, int(0.98 * RATE) : int(1.3 * RATE)]
     assert first[0].std() > 1.2 * first[1].std()

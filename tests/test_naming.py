@@ -62,6 +62,8 @@ def test_small_things_are_not_called_what_their_larger_likes_turned_out_not_to_b
     goose, guitar = odds_of(goose=0.8), odds_of(acoustic_guitar=0.8)
     assert names(people, [goose, None]) == [("goose", "overruled"), ("person", "doubted")]
     assert names(people, [guitar, None])[1] == ("person", "detector")
+    rider = odds_of(common_sorrel_horse=0.8)
+    assert names(people, [rider, None]) == [("common sorrel horse", "overruled"), ("person", "detector")]
     assert names(people, [odds_of(suit=0.8), None])[1] == ("person", "detector")
     assert names([*people, region("person", 0.5, 0.5, 0.59)], [goose, None, odds_of(suit=0.9)])[1] == (
         "person",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import torch
 
 from ssv2a.errors import EvaluationError
 from ssv2a.evaluate import second_ear
-from ssv2a.evaluate.aisfx import FEATURES, AiSfx, AiSfxNetwork
+from ssv2a.evaluate.aisfx import FEATURES, AiSfx, AiSfxNetwork, log_mel_44k
 from ssv2a.evaluate.second_ear import fit, shares
 from ssv2a.soundbank.models import all_models
 from ssv2a.train.data import render_draw
@@ -39,7 +40,25 @@ def test_features_hear_no_level_and_repeat_what_is_short(checkpoint):
     assert ear.features(np.zeros((1, 10), np.float32)).shape == (1, FEATURES)
 
 
-@pytest.mark.parametrize("content", [b"", b"no network", {"weights": 1}, (torch.zeros(2), {})])
+def test_a_tone_is_loudest_in_its_own_band_whatever_its_level():
+    time = np.arange(2 * SAMPLE_RATE) / SAMPLE_RATE
+    for hertz in (300.0, 2000.0, 9000.0):
+        mel = log_mel_44k(np.float32(0.02 * np.sin(2 * np.pi * hertz * time))[None])
+        assert mel.shape == (1 + 88_200 // 1024, 96)
+        edges = 2595 / 97 * np.log10(1 + 22_050 / 700) * np.arange(98)  # of HTK's mel
+        centres = 700 * (10 ** (edges[1:-1] / 2595) - 1)
+        assert abs(centres[np.argmax(mel[40])] / hertz - 1) < 0.06
+        peak = (0.5 * 0.5 * np.hanning(2048).sum()) ** 2  # power of a tone of amplitude 0.5 in its bin
+        assert 0.2 * peak < (10 ** (mel[40].max() * 9.457798957824707) - 1) / 1e4 < peak
+
+
+@pytest.mark.parametrize("sound", [np.zeros((1, 0)), np.full((1, 480), np.nan), np.zeros(480)])
+def test_what_is_no_sound_is_refused(checkpoint, sound):
+    with pytest.raises(EvaluationError):
+        AiSfx(checkpoint).features(np.float32(sound))
+
+
+@pytest.mark.parametrize("content", [b"", b"no network", 3, None, {"weights": 1}, (torch.zeros(2), {})])
 def test_another_file_is_refused_by_name(tmp_path, content):
     path = tmp_path / "checkpoint.pth"
     path.write_bytes(content) if isinstance(content, bytes) else torch.save(content, path)
@@ -90,7 +109,9 @@ def test_models_are_asked_for_beside_recordings(tmp_path, checkpoint, capsys):
     second_ear.main([str(checkpoint), str(tmp_path)])
     said = capsys.readouterr().out
     assert "rank of the right kind, of 2" in said
-    assert all(kind in said for kind in kinds)
+    for kind in kinds:  # a recording, and four draws of the one model that there is
+        assert re.search(rf"│ {kind} +│ [12] +│ [12](, [12]){{3}} +│", said)
+    assert re.search(r"│ models +│ 2 +│", said)
 
 
 def test_too_few_recordings_are_told(tmp_path, checkpoint):

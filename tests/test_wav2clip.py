@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from ssv2a.cli import app
 from ssv2a.errors import EvaluationError, WeightsError
-from ssv2a.evaluate.log_mel import mono_16k
+from ssv2a.evaluate.log_mel import mono
 from ssv2a.evaluate.wav2clip import PictureScore, Wav2Clip, Wav2ClipNetwork
 
 RNG = np.random.default_rng(0)
@@ -45,7 +45,7 @@ def test_a_sound_goes_through_the_spectrogram_and_the_residual_network(weights):
     """The power spectrogram by numpy and the network by torchvision's own forward pass."""
     waveform = RNG.standard_normal((2, 48_000)).astype(np.float32)
     ears = Wav2Clip(weights)
-    heard = np.pad(mono_16k(waveform), 256, mode="reflect")
+    heard = np.pad(mono(waveform), 256, mode="reflect")
     frames = np.lib.stride_tricks.sliding_window_view(heard, 512)[::353]
     hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(512) / 512)
     power = np.log(np.abs(np.fft.rfft(frames * hann)) ** 2 + 1e-7).T

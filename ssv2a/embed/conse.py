@@ -30,11 +30,11 @@ DOUBTED = 0.5  # a weaker label is not heard if the crop knows such things and s
 CARRIED = 0.4  # mass from which what a person plays, holds or rides is what is heard
 IMPERSONAL = 0.6  # mass from which an animal may be what was taken for a person
 
+RIDDEN = frozenset({"bicycle", "motorcycle", "horse"})  # kinds: who is called one of these is a person still
 BORNE_OUT: frozenset[Decision] = frozenset({"confirmed", "overruled"})  # decisions that the crop shares
 
 _THINGS = frozenset({"animal", "vehicle", "instrument", "tool", "appliance", "sport", "thing", "food"})
 _HELD = frozenset({"instrument", "tool", "sport"})
-_RIDDEN = frozenset({"bicycle", "motorcycle", "horse"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +136,7 @@ def _in_place_of_person(
     if not members:
         return [], 0.0
     rival = classes[members[0]]
-    if rival.group in _HELD or rival.kind in _RIDDEN:
+    if rival.group in _HELD or rival.kind in RIDDEN:
         needed = CARRIED
     else:
         needed = max(IMPERSONAL, score) if rival.group == "animal" else np.inf

@@ -1,4 +1,4 @@
-"""aiSFX, a network for libraries of sound effects (Ma and Lerch, ISMIR 2022): 512 features every second.
+"""aiSFX, a network for libraries of sound effects (Ma and Lerch, ISMIR 2022): 512 features every 1.2 s.
 
 It was trained on professional libraries by the Universal Category System. The weights are not part of this
 project; the checkpoint of the authors' package `aisfx` (CC BY 4.0) is read.
@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import cast
 
 import numpy as np
-import soxr
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ssv2a.errors import EvaluationError
-from ssv2a.types import SAMPLE_RATE, FloatArray
+from ssv2a.evaluate.log_mel import mono, triangles
+from ssv2a.types import FloatArray
 
 FEATURES = 512
 
@@ -27,6 +28,10 @@ _RATE, _WINDOW, _HOP, _BANDS = 44_100, 2048, 1024, 96  # Hz, samples, samples, m
 _FRAMES, _STEP = 100, 50  # of one block, and from block to block
 _SCALE = 9.457798957824707  # the largest value of the authors' training data
 _LOUD = 0.5  # peak of every sound, so that its level plays no part
+_UNREADABLE = (
+    *(OSError, EOFError, RuntimeError, ValueError, TypeError, AttributeError),
+    pickle.UnpicklingError,
+)  # what torch and the unpacking raise for other files
 _OWN = "embedding_net."  # before the names of what is read
 _LEFT_BY_TRAINER: list[
     Callable[..., object] | tuple[Callable[..., object], str]
@@ -88,7 +93,7 @@ class AiSfx:
                 weights, _ = torch.load(checkpoint, map_location="cpu", weights_only=True)
             own = {key.removeprefix(_OWN): value for key, value in weights.items() if key.startswith(_OWN)}
             self._network.load_state_dict(own)
-        except (OSError, EOFError, RuntimeError, ValueError, AttributeError, pickle.UnpicklingError) as error:
+        except _UNREADABLE as error:
             why = str(error).partition("\n")[0] or "it is empty"
             raise EvaluationError(
                 f"{checkpoint}: not the checkpoint of aiSFX ({why}); expected models/checkpoint.pth of the "
@@ -97,18 +102,26 @@ class AiSfx:
         self._network.eval()
 
     def features(self, waveform: FloatArray) -> FloatArray:
-        """[n, 512] of a sound [channels, samples] at 48 kHz: blocks of 2.3 s, a shorter sound repeated."""
-        mel = _log_mel(waveform)
+        """[n, 512] of a sound [channels, samples] at 48 kHz: whole blocks of 2.3 s, a shorter sound repeated.
+
+        Raises:
+            EvaluationError: it has no samples, is not two-dimensional, or holds values that are no numbers.
+        """
+        mel = log_mel_44k(waveform)
         mel = np.tile(mel, (-(-_FRAMES // len(mel)), 1))[: max(_FRAMES, len(mel))]
         blocks = np.stack([mel[at : at + _FRAMES] for at in range(0, len(mel) - _FRAMES + 1, _STEP)])
         with torch.inference_mode():
             return np.asarray(self._network(torch.from_numpy(blocks)).numpy(), np.float32)
 
 
-def _log_mel(waveform: FloatArray) -> FloatArray:
-    """[frames, 96]: log10(1 + 10^4 power) of mel bands of unit sum, as the authors scale it."""
-    samples = soxr.resample(waveform.mean(axis=0, dtype=np.float64), SAMPLE_RATE, _RATE)
-    samples *= _LOUD / max(float(np.abs(samples).max(initial=0.0)), 1e-9)
+def log_mel_44k(waveform: FloatArray) -> FloatArray:
+    """[frames, 96] of a sound [channels, n] at 48 kHz: log10(1 + 10^4 power) of bands of unit sum, scaled.
+
+    Raises:
+        EvaluationError: it has no samples, is not two-dimensional, or holds values that are no numbers.
+    """
+    samples = mono(waveform, _RATE)
+    samples = samples * np.float32(_LOUD / max(float(np.abs(samples).max(initial=0.0)), 1e-9))
     samples = np.pad(samples, (_HOP, max(_HOP, _WINDOW - len(samples))))
     frames = np.lib.stride_tricks.sliding_window_view(samples, _WINDOW)[::_HOP] * np.hanning(_WINDOW)
     power = np.abs(np.fft.rfft(frames)) ** 2
@@ -116,10 +129,9 @@ def _log_mel(waveform: FloatArray) -> FloatArray:
 
 
 @cache
-def _bands() -> FloatArray:
-    """[1025, 96]: triangles that are straight in HTK's mel and sum to one."""
-    mel = 1127 * np.log1p(np.linspace(0, _RATE / 2, _WINDOW // 2 + 1) / 700)[:, None]
-    edges = np.linspace(0, mel[-1, 0], _BANDS + 2)
-    low, centre, high = edges[:-2], edges[1:-1], edges[2:]
-    weights = np.maximum(0, np.minimum((mel - low) / (centre - low), (high - mel) / (high - centre)))
-    return np.asarray(weights / np.maximum(weights.sum(axis=0), 1e-9))
+def _bands() -> NDArray[np.float64]:
+    """[1025, 96]: triangles that sum to one."""
+    weights = triangles(np.linspace(0, _RATE / 2, _WINDOW // 2 + 1), 0.0, _RATE / 2, _BANDS)
+    weights /= weights.sum(axis=0)
+    weights.setflags(write=False)
+    return weights

@@ -137,7 +137,7 @@ class Listener:
     @cached_property
     def _ears(self) -> Tagger:
         if self._open is None:
-            raise EvaluationError("nobody listens; expected a tagger for what is judged by ear")
+            raise EvaluationError("nobody listens: name a tagger (--tagger) for what is judged by ear")
         return self._open()
 
     def take(self, wanted: tuple[Wanted, ...], seed: int) -> Take:

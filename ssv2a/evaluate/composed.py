@@ -64,7 +64,7 @@ class Composed:
 
     @property
     def timed(self) -> bool:
-        """Whether the second thing is there from its time on and the first one until its own."""
+        """Whether the second thing comes, and the first goes, when it does."""
         came, went = self.span(0, self.second), self.span(1, self.first)
         return (
             came is not None
@@ -96,9 +96,12 @@ class Composed:
         return (self.first, self.second), (self.first, self.second), (self.second,)
 
 
-def ring(seed: int = 0) -> Iterator[tuple[Wanted, Wanted]]:
-    """Every photograph once as the first thing and once as the second, beside one that sounds otherwise."""
-    rng = np.random.default_rng(seed)
+def ring() -> Iterator[tuple[Wanted, Wanted]]:
+    """Every photograph once as the first thing and once as the second, beside one that sounds otherwise.
+
+    The same order at every call: the first of a random row of orders that has no two alike beside each other.
+    """
+    rng = np.random.default_rng(0)
     shown = pictures()
     while True:
         order = [shown[index] for index in rng.permutation(len(shown))]
@@ -109,7 +112,11 @@ def ring(seed: int = 0) -> Iterator[tuple[Wanted, Wanted]]:
 
 
 def compose(model: Ssv2a, first: Wanted, second: Wanted, settings: VideoSettings) -> Composed:
-    """Write such a clip as MP4, read it as any clip is read, and let the model make its takes."""
+    """Write such a clip as MP4, read it as any clip is read, and let the model make its takes.
+
+    Raises:
+        FfmpegMissing, FfmpegFailed, FfmpegTimeout: the clip cannot be written.
+    """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "clip.mp4"
         _write(path, first, second)

@@ -23,8 +23,8 @@ _WINDOW, _HOP, _POINTS = 400, 160, 512  # samples
 _LOWEST, _HIGHEST = 125.0, 7500.0  # Hz
 
 
-def mono_16k(waveform: FloatArray) -> FloatArray:
-    """A sound [channels, n] at 48 kHz as one channel [m] at 16 kHz, its channels averaged.
+def mono(waveform: FloatArray, rate: int = RATE) -> FloatArray:
+    """A sound [channels, n] at 48 kHz as one channel [m] at `rate` Hz, its channels averaged.
 
     Raises:
         EvaluationError: it has no samples, is not two-dimensional, or holds values that are no numbers.
@@ -36,7 +36,7 @@ def mono_16k(waveform: FloatArray) -> FloatArray:
     if not np.isfinite(waveform).all():
         raise EvaluationError("a sound holds values that are no numbers (NaN or infinite); export it again.")
     mixed = waveform.mean(axis=0, dtype=np.float32)
-    resampled: FloatArray = soxr.resample(mixed, SAMPLE_RATE, RATE).astype(np.float32)
+    resampled: FloatArray = soxr.resample(mixed, SAMPLE_RATE, rate).astype(np.float32)
     return resampled
 
 
@@ -65,13 +65,17 @@ def patches(mel: FloatArray, hop: int) -> FloatArray:
 @cache
 def mel_bands() -> NDArray[np.float64]:
     """[257, 64]: the weight of each DFT bin in each band, 0..1; the bin at 0 Hz counts nowhere."""
-    bins = _mel(np.linspace(0, RATE / 2, _POINTS // 2 + 1))[:, None]
-    edges = np.linspace(_mel(_LOWEST), _mel(_HIGHEST), BANDS + 2)
-    low, centre, high = edges[:-2], edges[1:-1], edges[2:]
-    weights = np.maximum(0, np.minimum((bins - low) / (centre - low), (high - bins) / (high - centre)))
+    weights = triangles(np.linspace(0, RATE / 2, _POINTS // 2 + 1), _LOWEST, _HIGHEST, BANDS)
     weights[0] = 0
     weights.setflags(write=False)
     return weights
+
+
+def triangles(hertz: NDArray[np.float64], lowest: float, highest: float, bands: int) -> NDArray[np.float64]:
+    """[bins, bands]: weights of frequencies in bands evenly spaced in HTK's mel, 1 at a band's centre."""
+    bins, edges = _mel(hertz)[:, None], np.linspace(_mel(lowest), _mel(highest), bands + 2)
+    low, centre, high = edges[:-2], edges[1:-1], edges[2:]
+    return np.maximum(0, np.minimum((bins - low) / (centre - low), (high - bins) / (high - centre)))
 
 
 def _mel(hertz: NDArray[np.float64] | float) -> NDArray[np.float64]:

@@ -25,15 +25,17 @@ from ssv2a.errors import EvaluationError
 from ssv2a.evaluate.aisfx import AiSfx
 from ssv2a.soundbank.bank import read_audio
 from ssv2a.soundbank.models import all_models
-from ssv2a.train.data import Recording, read_manifest, render_draw
+from ssv2a.train.data import VAL_SHARE, Recording, read_manifest, render_draw
 from ssv2a.types import FloatArray
 
 FEWEST = 4  # training recordings of a kind that is asked for
-DRAWS = (4, 9, 14, 19)  # of each model: those that training holds out, and one more
+DRAWS = tuple(range(VAL_SHARE - 1, 4 * VAL_SHARE, VAL_SHARE))  # of each model: as training holds them out
 NEAR = (1, 3, 5)  # ranks up to which the right kind counts
 
 _SECONDS = 10.0  # of a draw
-_STEPS, _RATE, _DECAY, _NOISE = 600, 3e-3, 0.3, 0.5  # of the probe's training
+_STEPS, _RATE, _DECAY, _NOISE, _SEED = 600, 3e-3, 0.3, 0.5, 0  # of the probe's training
+_RARITY = 0.7  # power of a kind's number of recordings by which it weighs less
+_LEAST_SPREAD = 1e-3  # of a feature
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,31 +63,29 @@ class Probe:
         return int((likely >= likely[self.kinds.index(kind)]).sum())
 
 
-def fit(features: FloatArray, labels: Sequence[str], seed: int = 0) -> Probe:
-    """Train a probe by cross-entropy, rare kinds weighing more.
+def fit(features: FloatArray, labels: Sequence[str]) -> Probe:
+    """Train a probe by cross-entropy, rare kinds weighing more; noise keeps it from learning single sounds.
 
     Args:
         features: [n, features], a row a sound.
         labels: the kind of each.
-        seed: of the weights and of the noise that keeps the probe from learning single sounds.
     """
     kinds = tuple(sorted(set(labels)))
-    mean, spread = features.mean(axis=0), features.std(axis=0) + 1e-3
+    mean, spread = features.mean(axis=0), features.std(axis=0) + _LEAST_SPREAD
     x = torch.from_numpy((features - mean) / spread)
     y = torch.tensor([kinds.index(label) for label in labels])
-    weight = torch.bincount(y, minlength=len(kinds)).clamp(min=1) ** -0.7
-    generator = torch.Generator().manual_seed(seed)
-    linear = nn.Linear(x.shape[1], len(kinds))
-    nn.init.zeros_(linear.weight)
-    nn.init.zeros_(linear.bias)
-    optimiser = torch.optim.AdamW(linear.parameters(), lr=_RATE, weight_decay=_DECAY)
+    rarity = torch.bincount(y, minlength=len(kinds)) ** -_RARITY
+    generator = torch.Generator().manual_seed(_SEED)
+    weights = torch.zeros(x.shape[1], len(kinds), requires_grad=True)
+    offsets = torch.zeros(len(kinds), requires_grad=True)
+    optimiser = torch.optim.AdamW([weights, offsets], lr=_RATE, weight_decay=_DECAY)
     for _ in range(_STEPS):
         optimiser.zero_grad()
         noisy = x + _NOISE * torch.randn(x.shape, generator=generator)
-        nn.functional.cross_entropy(linear(noisy), y, weight=weight).backward()  # type: ignore[no-untyped-call]
+        loss = nn.functional.cross_entropy(noisy @ weights + offsets, y, weight=rarity)
+        loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
-    weights, offsets = (part.detach().numpy() for part in (linear.weight.T, linear.bias))
-    return Probe(kinds, mean, spread, weights, offsets)
+    return Probe(kinds, mean, spread, weights.detach().numpy(), offsets.detach().numpy())
 
 
 def shares(ranks: Mapping[str, Sequence[int]]) -> tuple[float, ...]:
@@ -97,12 +97,14 @@ def shares(ranks: Mapping[str, Sequence[int]]) -> tuple[float, ...]:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Measure, and print two lines and a table.
+    """Measure, and print the ranks of every kind and the shares.
 
     Raises:
-        EvaluationError: the network cannot be read, or no kind has enough recordings.
+        EvaluationError: arguments are missing, the network cannot be read, or no kind has enough recordings.
         TrainingError: the recordings cannot be read.
     """
+    if len(arguments) != 2:
+        raise EvaluationError("expected a checkpoint and a folder of recordings: AISFX.pth DATA")
     checkpoint, data = arguments
     ear = AiSfx(Path(checkpoint))
     recordings = [one for one in read_manifest(Path(data)) if one.sound]
@@ -141,7 +143,8 @@ def _probe(recordings: Sequence[Recording], heard: Mapping[str, FloatArray]) -> 
     enough = {kind: rows for kind, rows in of_kind.items() if len(rows) >= FEWEST}
     if len(enough) < 2:
         raise EvaluationError(
-            f"{len(enough)} kinds of sound have {FEWEST} recordings to train on; expected two kinds or more."
+            f"{len(enough)} kinds of sound have {FEWEST} recordings or more to train on; expected two "
+            "kinds. Add recordings, or label them alike."
         )
     rows = [(row, kind) for kind, rows in enough.items() for row in rows]
     return fit(np.stack([row for row, _ in rows]), [kind for _, kind in rows])

@@ -12,7 +12,7 @@ import onnxruntime as ort
 
 from ssv2a.embed.onnx import open_session
 from ssv2a.errors import BundleError, EvaluationError
-from ssv2a.evaluate.log_mel import BANDS, PATCH_FRAMES, log_mel, mono_16k, patches
+from ssv2a.evaluate.log_mel import BANDS, PATCH_FRAMES, log_mel, mono, patches
 from ssv2a.types import FloatArray
 
 CLASS_MAP = "yamnet_class_map.csv"  # the name under which YAMNet's labels are published
@@ -84,7 +84,7 @@ class YamNet:
         Raises:
             EvaluationError: the sound is empty, not two-dimensional or holds values that are no numbers.
         """
-        samples = mono_16k(waveform)
+        samples = mono(waveform)
         peak = float(np.abs(samples).max(initial=0.0))
         if peak > _SILENCE:
             samples = samples * np.float32(_PEAK / peak)

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ssv2a.evaluate.log_mel import PATCH_FRAMES, log_mel, mono_16k, patches
+from ssv2a.evaluate.log_mel import PATCH_FRAMES, log_mel, mono, patches
 from ssv2a.types import FloatArray
 from ssv2a.weights import fill, read_checkpoint
 
@@ -63,7 +63,7 @@ class Vggish:
 
     def windows(self, waveform: FloatArray) -> FloatArray:
         """[n, 128] of a sound [channels, samples] at 48 kHz; the next window begins where one ends."""
-        heard = patches(log_mel(mono_16k(waveform), _OFFSET), PATCH_FRAMES)
+        heard = patches(log_mel(mono(waveform), _OFFSET), PATCH_FRAMES)
         with torch.inference_mode():
             return np.asarray(self._network(torch.from_numpy(heard)).numpy(), np.float32)
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from ssv2a.errors import EvaluationError, MediaError, WeightsError
-from ssv2a.evaluate.log_mel import mono_16k
+from ssv2a.evaluate.log_mel import mono
 from ssv2a.images import read_image
 from ssv2a.media.frames import FrameReader
 from ssv2a.media.timeline import picture_timeline
@@ -94,7 +94,7 @@ class Wav2Clip:
 
     def vector(self, waveform: FloatArray) -> FloatArray:
         """[512], L2-normalised, of a sound [channels, samples] at 48 kHz, heard whole."""
-        heard = mono_16k(waveform)
+        heard = mono(waveform)
         heard = np.pad(heard, (0, max(0, _POINTS - heard.size)))
         with torch.inference_mode():
             return np.asarray(normalize(self._network(torch.from_numpy(heard)[None]), dim=-1)[0].numpy())

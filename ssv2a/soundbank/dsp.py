@@ -80,6 +80,11 @@ def faded(x: Signal, rise: float, fall: float) -> Signal:
     return x * envelope
 
 
+def risen(x: Signal, seconds: float) -> Signal:
+    """Let it begin over so many seconds, on a straight line."""
+    return np.asarray(x * np.minimum(1, np.arange(x.size) / samples(seconds)))
+
+
 def phase(frequency: Signal) -> Signal:
     """Phase in radians of an oscillator with this frequency in Hz per sample."""
     return np.asarray(np.cumsum(frequency) * (2 * np.pi / SAMPLE_RATE), dtype=np.float64)

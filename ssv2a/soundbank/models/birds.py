@@ -211,7 +211,7 @@ COOS = (
 """Phrases of rock dove, wood pigeon, collared dove; coos: start, length in s, level, roll, pitch, end."""
 
 
-def coo(f0: float, seconds: float, roll: float, roll_hz: float, rng: Rng, end: float | None = None) -> Signal:
+def coo(f0: float, seconds: float, roll: float, roll_hz: float, end: float, rng: Rng) -> Signal:
     """One coo [n] of unit peak or so: a nearly pure hum, closed beak, the gullet a band-pass at f0.
 
     Trachea and inflated gullet leave the second harmonic 34 dB and the third 46 dB below the first
@@ -222,12 +222,12 @@ def coo(f0: float, seconds: float, roll: float, roll_hz: float, rng: Rng, end: f
         seconds: length.
         roll: how deeply the syrinx muscles trill it, 0 to 1.
         roll_hz: trills a second.
+        end: Hz towards which it glides.
         rng: draws unevenness.
-        end: Hz towards which it glides; f0 if not given.
     """
     size = samples(seconds)
     trill = 0.5 + 0.5 * np.sin(phase(roll_hz * (1 + 0.12 * walk(size, rng, 8.0))))
-    goal = (f0 if end is None else end) / f0
+    goal = end / f0
     bend = [(0, 0.74), (0.12, 0.94), (0.45, 0.5 + 0.54 * goal), (0.8, goal), (1, 0.82 * goal)]
     pitch = f0 * curve(size, bend) * (1 + 0.07 * roll * (trill - 0.5)) * (1 + 0.015 * walk(size, rng, 9.0))
     turns = phase(pitch * jitter(size, rng, 0.006))
@@ -260,12 +260,12 @@ def _pigeon(params: Params, n: int, rng: Rng) -> FloatArray:
     total = np.zeros(whole + samples(1.3 if params["leave"] > 0.75 else 0.3))
     for bird in range(round(params["birds"])):
         near, own = (1.0, 1.0) if bird == 0 else (rng.uniform(0.12, 0.4), rng.uniform(0.88, 1.12))
-        late = bird * rng.uniform(0.3, 0.9) * bar
+        late = 0.0 if bird == 0 else rng.uniform(0.3, 0.9) * bar  # it ends before the first one does
         for index in range(round(params["phrases"]) - (bird > 0)):
             for start, seconds, level, roll, pitch, end in phrase:
                 length = pace * seconds * rng.uniform(0.95, 1.05)
                 f0, goal = own * params["f0"] * pitch, own * params["f0"] * end
-                note = coo(f0, length, roll, params["roll_hz"] * own, rng, goal)
+                note = coo(f0, length, roll, params["roll_hz"] * own, goal, rng)
                 at = samples(late + index * bar + pace * start)
                 place(total, note, at, near * level * rng.uniform(0.88, 1.0))
     if params["leave"] > 0.75:

@@ -27,6 +27,7 @@ from ssv2a.soundbank.dsp import (
     phase,
     place,
     reverberated,
+    risen,
     samples,
     scattered,
     shaped,
@@ -99,7 +100,7 @@ def n_wave(n: int, seconds: float) -> Signal:
 def report(params: Params, rng: Rng) -> Signal:
     """One shot, peak 1: bullet's crack where it flies by, muzzle blast, ground's bounce, boom of the gases.
 
-    A close microphone is overdriven for the first 10 ms, which is how shots are known from recordings.
+    A close microphone is overdriven by the first 10 ms or so, which is how shots are known from recordings.
     """
     size, far = samples(0.6), params["far"]
     at = samples(max(0.0, params["lead"]))  # a listener down the range hears the bullet before the gun
@@ -176,7 +177,8 @@ def _blow(rng: Rng, size: int) -> Signal:
         (960, 0.35, 0.18),
     ]
     frame = darkening(size, rng, octaves, 0.004)
-    ring = modes(size, *body(rng, 55, 420, 14, 0.4, 0.4, -3.0), rng) * np.minimum(1, np.arange(size) / 200)
+    ring = modes(size, *body(rng, 55, 420, 14, 0.4, 0.4, -3.0), rng)
+    ring = risen(ring, 0.004)
     folding = curve(size, [(0, 0.7), (0.04, 1), (0.12, 0.7), (0.35, 0.3), (0.65, 0.08), (1, 0)])
     crush = shaped(size, rng, [(60, -5), (150, 0), (450, -2), (1300, -9), (4000, -20), (12_000, -40)])
     crush *= folding * (0.25 + walk(size, rng, 80.0, 0, 1.2) ** 2) * (0.6 + walk(size, rng, 22.0, 0, 0.8))
@@ -184,6 +186,11 @@ def _blow(rng: Rng, size: int) -> Signal:
     snaps = sparse(size, rng, 260 * folding, rung(rng, 700, 6000, (0.003, 0.014), 8, 24), 1.7)
     parts = ((frame, 0.9), (unit(ring), 0.25), (unit(crush), 0.7), (unit(panels), 0.5), (unit(snaps), 0.1))
     return np.asarray(sum(gain * part for part, gain in parts), dtype=np.float64)
+
+
+def pressed(x: Signal, share: float) -> Signal:
+    """Press loud peaks together, smoothly: a `share` of the samples lies above tanh(1) of the limit."""
+    return np.asarray(np.tanh(x / max(float(np.quantile(np.abs(x), 1 - share)), 1e-9)))
 
 
 def _car_crash(params: Params, n: int, rng: Rng) -> FloatArray:
@@ -202,7 +209,7 @@ def _car_crash(params: Params, n: int, rng: Rng) -> FloatArray:
     rest = curve(size, [(0, 0), (0.12, 1), (0.35, 0.5), (0.7, 0.15), (1, 0)])
     parts = sparse(size, rng, 45 * rest, rung(rng, 150, 3500, (0.012, 0.09), 18, 40), 2.0)
     place(total, unit(parts), skid, params["metal"])
-    street = reverberated(np.tanh(1.1 * total), rng, 0.9, 0.25, 2500.0)
+    street = reverberated(pressed(total, 0.01), rng, 0.9, 0.25, 2500.0)
     return event(on_location(street, rng, 0.006), n, 0.01, 0.3)
 
 
@@ -269,7 +276,7 @@ def timber(rng: Rng, lowest: float) -> Signal:
     """What a trunk answers to a snap: broad modes above `lowest` Hz that die within 40 ms."""
     size = samples(0.06)
     ring = modes(size, *body(rng, lowest, 4000, 40, 0.04, 0.5, 0.0), rng)
-    return np.asarray(ring * np.minimum(1, np.arange(size) / 30) / np.sqrt(np.square(ring).sum()))
+    return np.asarray(risen(ring, 0.0006) / np.sqrt(np.square(ring).sum()))
 
 
 def breaking(rng: Rng, force: Signal, snaps: Sequence[Signal], trunk: Signal) -> Signal:
@@ -280,13 +287,13 @@ def breaking(rng: Rng, force: Signal, snaps: Sequence[Signal], trunk: Signal) ->
 
 
 def _creaking(params: Params, n: int, rng: Rng) -> Signal:
-    """The trunk bends in bouts: fibres stick and slip, a dry rattle of 8–35 a second over a low groan."""
+    """The trunk bends in bouts: fibres stick and slip, a dry rattle of 5–30 a second over a low groan."""
     bouts = np.maximum(0, walk(n, rng, 2.5) + 0.1)
     slips = curve(n, [(0, 9), (1, 22)]) * (0.6 + bouts) * (1 + 0.5 * walk(n, rng, 9.0))
     times = crossings(np.cumsum(slips) / SAMPLE_RATE)
     times = times + rng.normal(0, 0.2, times.size) * np.diff(times, append=n)
     slip = [
-        modes(samples(0.03), *body(rng, 400 * params["trunk"], 5000, 30, 0.02, 0.4, -1.0), rng)
+        modes(samples(0.03), *body(rng, 400 / params["trunk"], 5000, 30, 0.02, 0.4, -1.0), rng)
         for _ in range(5)
     ]
     rattle = unit(cloud(n, rng, times, bouts[times.astype(np.int64).clip(0, n - 1)] ** 1.5, slip))
@@ -336,7 +343,7 @@ def _crown(params: Params, fall: int, rest: int, rng: Rng) -> Signal:
 
 def _tree_fall(params: Params, n: int, rng: Rng) -> FloatArray:
     """The hinge cracks ever faster, the crown rushes down through the air, strikes, breaks and settles."""
-    snaps, trunk, rest = splinters(rng), timber(rng, 170 * params["trunk"]), samples(2.2)
+    snaps, trunk, rest = splinters(rng), timber(rng, 170 / params["trunk"]), samples(2.2)
     lean, fall = samples(params["lean"]), samples(params["fall"])
     size, ground = lean + fall + rest, lean + fall
     near = np.zeros(size)
@@ -358,7 +365,7 @@ def _tree_fall(params: Params, n: int, rng: Rng) -> FloatArray:
         place(ear, broken, ground - samples(0.35), 1.4)  # the crown touches ground before the trunk
         place(ear, _crown(params, fall, rest, rng), lean)
         ears.append(on_location(reverberated(ear, rng, 0.8, 0.2, 4000.0), rng, 0.0025, LEAVES))
-    return event(np.tanh(0.06 * np.stack(ears)), n, 0.005, 0.5)
+    return event(pressed(np.stack(ears), 0.002), n, 0.005, 0.5)
 
 
 MODELS = (

@@ -97,7 +97,7 @@ def trumpet(
     """One blast through the trunk [n], unit RMS: brassy, hoarse, in steps, with fits of disorder.
 
     Args:
-        f0: Hz of the plateau, 350–560 (Fuchs et al. 2021: 474 ± 70).
+        f0: Hz of the plateau, 350–570 (Fuchs et al. 2021: 474 ± 70).
         seconds: length.
         path: pitch as (position 0..1, factor).
         metres: length of the tract.
@@ -156,7 +156,7 @@ def _roar(slams: float, rng: Rng) -> Signal:
 
 
 def _elephant(params: Params, n: int, rng: Rng) -> FloatArray:
-    """One or two trumpets of 0.5–1.6 s, a breath of roar or two after them or before."""
+    """One or two trumpets of 0.4–1.6 s, a breath of roar or two after them or before."""
     calls: list[Signal] = []
     for index in range(round(params["blasts"])):
         seconds = params["seconds"] * (1.0 if index == 0 else rng.uniform(0.5, 0.9))
@@ -178,7 +178,7 @@ MODELS = (
         "mammal.elephant",
         "elephant_trumpet",
         "event",
-        "Waves of 370–560 Hz steepen to shocks along 2.2–3.2 m of trunk and lock to its resonances "
+        "Waves of 350–570 Hz steepen to shocks along 2.2–3.2 m of trunk and lock to its resonances "
         "(Gilbert et al. 2014).",
         drawn(
             f0=(380, 530),

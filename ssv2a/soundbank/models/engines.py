@@ -20,6 +20,7 @@ from ssv2a.soundbank.dsp import (
     impulses,
     lowpass,
     modes,
+    risen,
     samples,
     shaped,
     texture,
@@ -76,7 +77,7 @@ def knocks(kind: Engine, n: int, times: Signal, gains: Signal, rng: Rng) -> Sign
     for index in range(2):
         size = samples(0.03)
         block = modes(size, *body(rng, *kind.block_hz, 36, 0.022, 0.3, -3.5), rng)
-        block *= np.minimum(1, np.arange(size) / samples(0.0008))
+        block = risen(block, 0.0008)
         mine = which == index
         total += convolved(impulses(n, times[mine], strength[mine]), block)
     return total
@@ -154,43 +155,69 @@ _TWO_STROKE = Engine(
 _OUTBOARD = Engine(2, 130.0, 0.007, 0.05, 1.0, 0.7, 0.08, 0.25, (250, 3000), -4.0)
 
 
-def _throttle(params: Params, n: int, rng: Rng) -> Signal:
+def _throttle(rest: float, pull: float, n: int, rng: Rng) -> Signal:
     """How far the throttle is open [n], 0..1: now and then it is opened, held a moment and let go.
 
-    `pull` (1 if not given) is how many times longer that takes where a heavy vehicle sets off.
+    Args:
+        rest: seconds for which it is let go, at most.
+        pull: how many times longer the rest takes where a heavy vehicle sets off.
+        n: samples.
+        rng: draws it.
     """
-    pull = params.get("pull", 1.0)
-    seconds = n / SAMPLE_RATE
-    edges, values, at = [0.0], [0.0], rng.uniform(-2.0 * pull, 2.5)
-    while at < seconds + 4:
+    edges, values, at = [-99.0], [0.0], -rng.uniform(10.0, 20.0)  # it was driven before
+    while at < n / SAMPLE_RATE:
         rise, hold, fall = pull * rng.uniform((0.3, 0.2, 0.5), (1.2, 1.4, 1.6))
         opened = rng.uniform(0.5, 1.0)
         edges += [at, at + rise, at + rise + hold, at + rise + hold + fall]
         values += [0.0, opened, opened * rng.uniform(0.8, 1.0), 0.0]
-        at += rise + hold + fall + rng.uniform(0.4, 1.0) * params["rest"]
-    order = np.argsort(edges, kind="stable")
-    return np.interp(np.arange(n) / SAMPLE_RATE, np.array(edges)[order], np.array(values)[order])
+        at += rise + hold + fall + rng.uniform(0.4, 1.0) * rest
+    return np.interp(np.arange(n) / SAMPLE_RATE, edges, values)
+
+
+def lagging(x: Signal, seconds: float) -> Signal:
+    """What follows `x` with a time constant, as a flywheel does; settled at the first sample."""
+    pole = np.exp(-1 / (seconds * SAMPLE_RATE))
+    return np.asarray(lfilter([1 - pole], [1, -pole], x, zi=[pole * x[0]])[0])
 
 
 def _running(
-    kind: Engine, params: Params, n: int, rng: Rng, cylinders: int, second: float = 0.5
+    kind: Engine,
+    params: Params,
+    n: int,
+    rng: Rng,
+    cylinders: int,
+    *,
+    pull: float = 1.0,
+    second: float = 0.5,
+    gears: tuple[float, float] | None = None,
 ) -> FloatArray:
-    """An engine whose speed follows the throttle (`rev` of its idle speed), louder under load."""
-    throttle = _throttle(params, n, rng)
-    lag = 0.25  # seconds until the flywheel has followed
-    speed = lfilter([1 - np.exp(-1 / (lag * SAMPLE_RATE))], [1, -np.exp(-1 / (lag * SAMPLE_RATE))], throttle)
+    """An engine whose speed follows the throttle (`rev` of its idle speed), louder and brighter under load.
+
+    Args:
+        kind: the engine.
+        params: rpm, rev, load_db, rest, uneven.
+        n: samples.
+        rng: draws it.
+        cylinders: firing in turn.
+        pull: see `_throttle`.
+        second: see `firings`.
+        gears: teeth of the wheel whose mesh whines, and how loud; None: none is heard.
+    """
+    throttle = _throttle(params["rest"], pull, n, rng)
+    speed = lagging(throttle, 0.25)
     idle = params["rpm"] * (1 + 0.015 * walk(n, rng, 4.0) + 0.02 * walk(n, rng, 0.35))
     rpm = idle * (1 + params["rev"] * speed)
     sound = engine(kind, rpm, cylinders, rng, params["uneven"], second)
-    if "teeth" in params:
-        mesh = 2 * np.pi * params["teeth"] / (60 * SAMPLE_RATE) * np.cumsum(rpm)
+    if gears:
+        teeth, loud = gears
+        mesh = 2 * np.pi * teeth / (60 * SAMPLE_RATE) * np.cumsum(rpm)
         whine = np.sin(mesh) + 0.5 * np.sin(2 * mesh) * (1 + 0.3 * walk(n, rng, 8.0))
-        sound = unit(sound) + params["whine"] * whine * speed * (0.4 + 0.6 * throttle)
+        sound = unit(sound) + loud * whine * speed * (0.4 + 0.6 * throttle)
     if kind.open_db:
         low = lowpass(sound, 500.0)
         sound = low + (sound - low) * 10 ** (kind.open_db * (0.6 * throttle + 0.4 * speed - 0.3) / 20)
-    loud = 10 ** (params["load_db"] * (0.6 * throttle + 0.4 * speed) / 20)
-    return texture(unit(sound) * loud)
+    load = 10 ** (params["load_db"] * (0.6 * throttle + 0.4 * speed) / 20)
+    return texture(unit(sound) * load)
 
 
 def _car(params: Params, n: int, rng: Rng) -> FloatArray:
@@ -199,23 +226,26 @@ def _car(params: Params, n: int, rng: Rng) -> FloatArray:
 
 
 def _truck(params: Params, n: int, rng: Rng) -> FloatArray:
-    """Six-cylinder diesel: slow hard firings with injector clatter (knock) and a low exhaust."""
-    return _running(_DIESEL, params, n, rng, 6)
+    """Six-cylinder diesel: slow hard firings that make the block knock, gears that whine with its speed."""
+    gears = params["teeth"], params["whine"]
+    return _running(_DIESEL, params, n, rng, 6, pull=params["pull"], gears=gears)
 
 
 def _bus(params: Params, n: int, rng: Rng) -> FloatArray:
-    """Muffled rear diesel: low firing tone, fan noise, a body that rattles with it."""
-    return _running(_BUS, params, n, rng, 6)
+    """Muffled rear diesel: low firing tone, fan noise, gears that whine with its speed."""
+    gears = params["teeth"], params["whine"]
+    return _running(_BUS, params, n, rng, 6, pull=params["pull"], gears=gears)
 
 
 def _motorcycle(params: Params, n: int, rng: Rng) -> FloatArray:
     """Twin with little muffling: uneven pairs of bright firings that follow the throttle."""
-    return _running(_MOTORCYCLE, params, n, rng, 2, params["second"])
+    return _running(_MOTORCYCLE, params, n, rng, 2, pull=params["pull"], second=params["second"])
 
 
 def _tractor(params: Params, n: int, rng: Rng) -> FloatArray:
-    """Slow two- to four-cylinder diesel: single firings are heard as chugging."""
-    return _running(_TRACTOR, params, n, rng, round(params["cylinders"]))
+    """Slow two- to four-cylinder diesel: single firings are heard as chugging; a gear whines a little."""
+    cylinders, gears = round(params["cylinders"]), (params["teeth"], params["whine"])
+    return _running(_TRACTOR, params, n, rng, cylinders, pull=params["pull"], gears=gears)
 
 
 def _motor_boat(params: Params, n: int, rng: Rng) -> FloatArray:
@@ -228,7 +258,7 @@ def _motor_boat(params: Params, n: int, rng: Rng) -> FloatArray:
 
 def _cuts(params: Params, n: int, rng: Rng) -> tuple[Signal, Signal]:
     """Throttle and load [n], 0..1, of a chainsaw at work: revved, pressed into the wood, eased, let idle."""
-    edges, throttle, load, at = [-99.0], [0.0], [0.0], -rng.uniform(0.0, 3.0)
+    edges, throttle, load, at = [-99.0], [0.0], [0.0], -rng.uniform(10.0, 20.0)
     while at < n / SAMPLE_RATE + 1:
         for _ in range(int(rng.integers(1, 4))):
             rev, cut = rng.uniform(0.2, 0.6), rng.uniform(0.8, 2.5)
@@ -246,8 +276,7 @@ def _cuts(params: Params, n: int, rng: Rng) -> tuple[Signal, Signal]:
 def _chainsaw(params: Params, n: int, rng: Rng) -> FloatArray:
     """Single-cylinder two-stroke: idles at 45–55 firings a second, races to 150–200, sags in the wood."""
     throttle, load = _cuts(params, n, rng)
-    pole = np.exp(-1 / (0.09 * SAMPLE_RATE))
-    racing = lfilter([1 - pole], [1, -pole], throttle)
+    racing = lagging(throttle, 0.09)
     full = params["rpm"] * (1 - 0.2 * load) * (1 + 0.012 * walk(n, rng, 7.0))
     idle = params["idle_rpm"] * (1 + 0.04 * walk(n, rng, 9.0))
     rpm = idle + (full - idle) * racing
@@ -298,8 +327,8 @@ MODELS = (
         "engine.bus",
         "bus_engine",
         "texture",
-        "Muffled diesel firings low-passed by the body, with fan noise and panels that rattle at the "
-        "firing rate.",
+        "Muffled diesel firings low-passed by the body, with fan noise, a block that knocks and gears "
+        "that whine.",
         drawn(
             rpm=(520, 750),
             rev=(0.5, 1.8),

@@ -188,7 +188,7 @@ def _motor(params: Params, pace: Signal, load: Signal, rng: Rng) -> Signal:
 
 
 def _spin(params: Params, n: int, rng: Rng) -> Signal:
-    """Spin drying [n]: the drum's imbalance throbs at 900–1 400 rpm, its motor whines, belt and air roar."""
+    """Spin drying [n]: the drum's imbalance throbs at 900–1 320 rpm, its motor whines, belt and air roar."""
     drum = turns_of(params["spin_hz"] * (1 + 0.004 * walk(n, rng, 0.3)), rng)
     order = np.arange(1, 7)
     case = 1 + 2 * np.exp(-(np.log2(order * params["spin_hz"] / 90.0) ** 2))  # the cabinet bends near 90 Hz

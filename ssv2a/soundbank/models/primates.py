@@ -34,7 +34,7 @@ def hoo(seconds: float, hertz: float, size: float, air: float, rng: Rng) -> Sign
     Args:
         seconds: its length.
         hertz: f0 at its top.
-        size: 1 for a chimpanzee's tract of 17 cm, more for a shorter one.
+        size: by which its formants lie higher: more for a shorter tract.
         air: breath that escapes with it, relative to the tone.
         rng: draws it.
     """
@@ -116,7 +116,7 @@ def yap(seconds: float, hertz: float, size: float, harsh: float, rng: Rng) -> Si
     Args:
         seconds: its length.
         hertz: f0 at its top.
-        size: 1 for a tract of 13 cm, more for a shorter one.
+        size: as of `hoo`.
         harsh: depth of the doubling and of the breath in it, 0 to 1.
         rng: draws unevenness.
     """

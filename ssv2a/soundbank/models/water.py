@@ -17,6 +17,7 @@ from ssv2a.soundbank.dsp import (
     modes,
     place,
     resonated,
+    risen,
     samples,
     scattered,
     shaped,
@@ -92,10 +93,10 @@ def _stream(params: Params, n: int, rng: Rng) -> FloatArray:
 def _waterfall(params: Params, n: int, rng: Rng) -> FloatArray:
     """Falling water: the plunge pool rumbles below 400 Hz, bubbles gurgle in clots, spray hisses.
 
-    The bulk's spectrum falls by 4–6 dB an octave above its bend, as near real falls.
+    The bulk's spectrum falls by 4–5.5 dB an octave above its bend, as near real falls.
     """
     bend, fall = params["bend"], params["fall"]
-    slope = [(bend * 2**k, -fall * k) for k in range(6)]
+    slope = [(bend * 2**k, -fall * k) for k in range(5)]
     boom = shaped(n, rng, [(25, -18), (50, 0), (200, 0), (400, -10), (1500, -36)])
     boom *= 1 + 0.4 * walk(n, rng, 7.0)
 
@@ -190,7 +191,7 @@ def _splash(params: Params, n: int, rng: Rng) -> FloatArray:
     total += params["slap"] * slap * swell(0.0, 0.003, 0.022)
     part = params["cavity"] * np.array([1.0, 1.35, 1.7, 2.3]) * rng.uniform(0.9, 1.1, 4)  # it tears in pieces
     ring = modes(samples(0.25), part, 0.16 * (part / part[0]) ** -0.5, part[0] / part, rng)
-    ring *= np.minimum(1, np.arange(ring.size) / samples(0.006)) * (1 + 0.5 * walk(ring.size, rng, 40.0))
+    ring = risen(ring, 0.006) * (1 + 0.5 * walk(ring.size, rng, 40.0))
     for row in total:
         place(row, unit(ring), samples(closing), 0.3 * params["bloop"])
     return event(total, n, 0.001, 0.3)
