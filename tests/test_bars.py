@@ -127,5 +127,35 @@ def test_takes_for_other_bars_than_the_heard_ones_are_explained_and_not_listened
     assert not any("heard" in line for line in said)
 
 
+class Loudest:
+    """A tagger that hears in which of six bands a sound is the loudest."""
+
+    labels = tuple("abcdef")
+
+    def scores(self, waveform):
+        power = np.abs(np.fft.rfft(waveform.mean(axis=0)[:96_000])) ** 2
+        return np.float32([band.sum() for band in np.array_split(power, [40, 200, 1000, 4000, 16_000])])
+
+
+def test_composed_clips_are_seen_heard_and_told(monkeypatch, tmp_path):
+    shown = {wanted.name: wanted for wanted in pictures()}
+    pair = shown["dog.jpg"], shown["fire_engine.jpg"]
+    monkeypatch.setattr("ssv2a.evaluate.bars.ring", lambda: [pair, pair[::-1]])
+    monkeypatch.setattr("ssv2a.evaluate.bars.TOP_ONE", 1)
+    monkeypatch.setattr("ssv2a.evaluate.tagger.YamNet.load", lambda _path: Loudest())
+    said = []
+    sink = logger.add(lambda message: said.append(str(message).strip()), level="INFO", format="{message}")
+    answer = bars("--only", "clips", "--tagger", tmp_path, "--threads", 1, "--out", tmp_path)
+    logger.remove(sink)
+    assert answer.exit_code == 0, (answer.output, answer.exception)  # no bar is asked of clips
+    figures = {
+        bar["name"]: bar["figure"] for bar in json.loads((tmp_path / "bars-default.json").read_text())["bars"]
+    }
+    assert figures["composed clips: sources named while they are there"] == 100
+    assert len(figures) == 4
+    assert said[0].startswith("composed clips")
+    assert said[1].startswith("clip dog.jpg + fire_engine.jpg: named")
+
+
 def test_recorded_textures_do_not_loop():
     assert loop_bar(Bank.open(MINI / "banks" / "default")).met
