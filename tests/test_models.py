@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import signal
+from sound_measures import RATE, centroid, envelope, pitch, rhythm, share_above, spectrum
 
 from ssv2a.soundbank.dsp import (
     band,
@@ -34,7 +35,6 @@ from ssv2a.soundbank.models.signals import BELL_PARTIALS, sweep
 from ssv2a.soundbank.models.water import bubble
 from ssv2a.soundbank.vocabulary import vocabulary
 
-RATE = 48_000
 SECONDS = 2
 EVENTS = [m.name for m in all_models().values() if m.kind == "event"]
 TEXTURES = [m.name for m in all_models().values() if m.kind == "texture"]
@@ -50,44 +50,6 @@ def play(name, seed=0, n=SECONDS * RATE, **fixed):
 def take(name, seed=0):
     """One cached default take: events whole (up to 12 s), textures of two seconds."""
     return play(name, seed, (12 if name in EVENTS else SECONDS) * RATE)
-
-
-def spectrum(x):
-    mono = x.mean(axis=0) if x.ndim == 2 else x
-    hertz, power = signal.welch(mono, RATE, nperseg=8192)
-    return hertz, power
-
-
-def centroid(x):
-    hertz, power = spectrum(x)
-    return float((hertz * power).sum() / power.sum())
-
-
-def share_above(x, limit):
-    hertz, power = spectrum(x)
-    return float(power[hertz > limit].sum() / power.sum())
-
-
-def pitch(x, low, high):
-    """Fundamental in Hz of a mono signal, by the autocorrelation's highest peak, between two limits."""
-    y = x - x.mean()
-    corr = signal.correlate(y, y, "full", "fft")[y.size - 1 :]
-    lags = np.arange(int(RATE / high), int(RATE / low) + 1)
-    return RATE / lags[np.argmax(corr[lags])]
-
-
-def envelope(x, hertz=60.0):
-    sos = signal.butter(2, hertz, fs=RATE, output="sos")
-    return np.maximum(signal.sosfiltfilt(sos, np.abs(x)), 0)
-
-
-def rhythm(x, low, high):
-    """Rate in Hz of the strongest periodicity of the envelope, between two limits."""
-    y = envelope(x)[::48]
-    y = y - y.mean()
-    corr = signal.correlate(y, y, "full", "fft")[y.size - 1 :]
-    lags = np.arange(int(1000 / high), int(1000 / low) + 1)
-    return 1000 / lags[np.argmax(corr[lags] / (y.size - lags))]
 
 
 # --- all of them --------------------------------------------------------------------------------

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
-from test_models import RATE, envelope, pitch, play, rhythm, spectrum
-from test_models_made import band_level, onsets
+from sound_measures import RATE, band_level, envelope, part, pitch, rhythm, spectrum
+from test_models import play
+from test_models_made import onsets
 
 from ssv2a.soundbank.models.beasts import howl, roar
 from ssv2a.soundbank.models.birds import coo, honk
@@ -13,11 +14,6 @@ from ssv2a.soundbank.models.mammals import meow, moo
 from ssv2a.soundbank.models.small_animals import croak
 
 SEEDS = range(3)
-
-
-def part(x, start, seconds):
-    """A stretch of a mono sound, in seconds."""
-    return x[int(start * RATE) : int((start + seconds) * RATE)]
 
 
 # --- horses -------------------------------------------------------------------------------------

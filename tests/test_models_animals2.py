@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from test_models import RATE, envelope, pitch, play, rhythm, share_above
-from test_models_made import band_level
+from sound_measures import RATE, band_level, envelope, part, pitch, rhythm, share_above
+from test_models import play
 
 from ssv2a.soundbank.dsp import phase
 from ssv2a.soundbank.models.beasts import heavy_folds, roar, throat
@@ -13,11 +13,6 @@ from ssv2a.soundbank.models.small_animals import chirps
 
 SEEDS = range(3)
 FLAT = ((0, 1.0), (1, 1.0))
-
-
-def part(x, start, seconds):
-    """A stretch of a mono sound, in seconds."""
-    return x[int(start * RATE) : int((start + seconds) * RATE)]
 
 
 def crest(x):

@@ -3,10 +3,8 @@
 import numpy as np
 import pytest
 from scipy import signal
-from test_models import RATE, envelope, pitch, play, rhythm
-from test_models_animals import part
-from test_models_impacts import share
-from test_models_made import band_level
+from sound_measures import RATE, band_level, envelope, part, pitch, rhythm, share
+from test_models import play
 
 from ssv2a.soundbank.models.birds import COOS, coo, flutter
 from ssv2a.soundbank.models.elephants import trumpet

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 from scipy import signal
-from test_models import RATE, envelope, pitch, play
+from sound_measures import RATE, centroid, envelope, pitch, share, spectrum
+from test_models import play
 
 from ssv2a.soundbank.dsp import phase
 from ssv2a.soundbank.models.blasts import _blow, _creaking, _squeal, landscape, n_wave, report
@@ -13,25 +14,9 @@ SEEDS = (0, 1, 2)
 SHOT = {"far": 0.0, "lead": -0.1, "blast": 0.0005, "gas": 0.004, "echo": 1.5, "place": 0.5}
 
 
-def spectrum(x):
-    return signal.welch(x, RATE, nperseg=min(8192, x.size))
-
-
-def share(x, low, high):
-    """Part of the power between two frequencies."""
-    hertz, power = spectrum(x)
-    return float(power[(hertz >= low) & (hertz < high)].sum() / power.sum())
-
-
 def octave_db(x, hertz):
     """Level in dB of the octave around a frequency, relative to the whole."""
     return 10 * np.log10(share(x, hertz / 2**0.5, hertz * 2**0.5) + 1e-12)
-
-
-def centroid(x):
-    """Mean frequency, weighted by power."""
-    hertz, power = spectrum(x)
-    return float((hertz * power).sum() / power.sum())
 
 
 def loudness(x):

@@ -2,32 +2,15 @@
 
 import numpy as np
 import pytest
-from scipy import signal, stats
-from test_models import RATE, centroid, envelope, play
+from scipy import stats
+from sound_measures import RATE, between, centroid, envelope, levels, share
+from test_models import play
 
 from ssv2a.soundbank.models.balls import _shoe, _stroke
 from ssv2a.soundbank.models.people import swings
 
 DRAWS = range(6)
 WASH = {"spin": 0.0, "run": 60.0, "drum_hz": 0.8}
-
-
-def share(x, low, high):
-    """Part of the power of a mono sound between two frequencies."""
-    power, hertz = np.abs(np.fft.rfft(x)) ** 2, np.fft.rfftfreq(x.size, 1 / RATE)
-    return float(power[(hertz >= low) & (hertz < high)].sum() / power[hertz >= 20].sum())
-
-
-def between(x, low, high):
-    """Band-passed mono sound."""
-    return signal.sosfilt(signal.butter(4, (low, high), "bandpass", fs=RATE, output="sos"), x)
-
-
-def levels(x, seconds):
-    """dB of the RMS of pieces of a mono sound."""
-    size = int(seconds * RATE)
-    pieces = x[: x.size // size * size].astype(float).reshape(-1, size)
-    return 10 * np.log10(np.square(pieces).mean(axis=1) + 1e-12)
 
 
 def fall(x, decibels):

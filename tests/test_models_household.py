@@ -3,28 +3,13 @@
 import numpy as np
 import pytest
 from scipy import signal
-from test_models import RATE, centroid, envelope, play, rhythm, spectrum
+from sound_measures import RATE, between, centroid, envelope, levels, rhythm, share, spectrum
+from test_models import play
 
 from ssv2a.soundbank.models.mechanisms import drum_speed
 from ssv2a.soundbank.models.people import swings
 
 DRAWS = (1, 2, 3, 4)
-
-
-def between(x, low, high):
-    """Band-passed mono sound."""
-    return signal.sosfilt(signal.butter(4, (low, high), "bandpass", fs=RATE, output="sos"), x)
-
-
-def share(x, low, high):
-    hertz, power = spectrum(x)
-    return float(power[(hertz >= low) & (hertz < high)].sum() / power.sum())
-
-
-def levels(x, seconds):
-    """dB of the RMS of pieces of a mono sound."""
-    pieces = x[: x.size // int(seconds * RATE) * int(seconds * RATE)].reshape(-1, int(seconds * RATE))
-    return 10 * np.log10(np.square(pieces.astype(float)).mean(axis=1) + 1e-12)
 
 
 def line(x, hertz, apart):

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 from scipy import signal
-from test_models import RATE, centroid, envelope, pitch, play, rhythm, share_above, spectrum
+from sound_measures import RATE, centroid, envelope, pitch, rhythm, share, share_above, spectrum
+from test_models import play
 
 from ssv2a.soundbank.models.balls import CAVITY
 from ssv2a.soundbank.models.crockery import RIM
@@ -35,12 +36,6 @@ def rise(x):
     top = int(np.argmax(level))
     before = level[max(0, top - RATE // 5) : top + 1]
     return (before.size - int(np.argmax(before > 0.1 * level[top]))) / RATE
-
-
-def share(x, low, high):
-    """Of the power, what lies between two frequencies."""
-    power, hertz = np.abs(np.fft.rfft(x)) ** 2, np.fft.rfftfreq(x.size, 1 / RATE)
-    return float(power[(hertz >= low) & (hertz < high)].sum() / power[hertz > 20].sum())
 
 
 def partials(x, low, high):

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 from scipy import signal
-from test_models import RATE, centroid, envelope, play, share_above
+from sound_measures import RATE, centroid, envelope, share, share_above
+from test_models import play
 
 from ssv2a.soundbank.models.balls import _swing
 from ssv2a.soundbank.models.blasts import _crown, avalanches, breaking, failing, splinters, timber
@@ -11,12 +12,6 @@ from ssv2a.soundbank.models.water import plume
 
 SEEDS = range(4)
 LONG = 12 * RATE
-
-
-def share(x, low, high):
-    """Part of the power of a mono sound between two frequencies."""
-    power, hertz = np.abs(np.fft.rfft(x)) ** 2, np.fft.rfftfreq(x.size, 1 / RATE)
-    return float(power[(hertz >= low) & (hertz < high)].sum() / power[hertz >= 20].sum())
 
 
 def power(x):

@@ -3,19 +3,13 @@
 import numpy as np
 import pytest
 from scipy import signal
-from test_models import RATE, centroid, envelope, pitch, play, rhythm, share_above, spectrum
+from sound_measures import RATE, centroid, envelope, levels, pitch, rhythm, share_above, spectrum
+from test_models import play
 
 from ssv2a.soundbank.models.mechanisms import turned, turns_of
 from ssv2a.soundbank.models.piano import inharmonicity, note
 
 DRAWS = (1, 2, 3, 4)
-
-
-def levels(x, seconds=0.05):
-    """dB of the RMS of pieces of a mono sound."""
-    size = int(seconds * RATE)
-    pieces = x[: x.size // size * size].astype(float).reshape(-1, size)
-    return 10 * np.log10(np.square(pieces).mean(axis=1) + 1e-12)
 
 
 def share_between(x, low, high):

@@ -3,7 +3,18 @@
 import numpy as np
 import pytest
 from scipy import signal
-from test_models import RATE, centroid, envelope, pitch, play, rhythm, share_above, spectrum
+from sound_measures import (
+    RATE,
+    band_level,
+    centroid,
+    envelope,
+    middle_hertz,
+    pitch,
+    rhythm,
+    share_above,
+    spectrum,
+)
+from test_models import play
 
 from ssv2a.soundbank.breakage import darkening, rung, sparse, stick_slip
 from ssv2a.soundbank.models.blasts import friedlander
@@ -18,18 +29,6 @@ def onsets(x, apart, over=0.25):
     level = np.pad(envelope(x, 15.0), 1)
     peaks, _ = signal.find_peaks(level, height=over * level.max(), distance=int(apart * RATE))
     return peaks / RATE
-
-
-def middle_hertz(x):
-    """Centroid of the whole of a short sound."""
-    power, hertz = np.abs(np.fft.rfft(x)) ** 2, np.fft.rfftfreq(x.size, 1 / RATE)
-    return float((hertz * power).sum() / power.sum())
-
-
-def band_level(x, low, high):
-    """dB of the power between two frequencies."""
-    power, hertz = np.abs(np.fft.rfft(x)) ** 2, np.fft.rfftfreq(x.size, 1 / RATE)
-    return 10 * np.log10(power[(hertz >= low) & (hertz < high)].sum() + 1e-20)
 
 
 # --- breakage -----------------------------------------------------------------------------------

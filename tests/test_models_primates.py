@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 from scipy import signal
-from test_models import RATE, centroid, envelope, pitch, play, rhythm
-from test_models_animals import part
-from test_models_impacts import depth, fall, onsets, share
-from test_models_made import middle_hertz
+from sound_measures import RATE, centroid, envelope, middle_hertz, part, pitch, rhythm, share
+from test_models import play
+from test_models_impacts import depth, fall, onsets
 
 from ssv2a.soundbank.dsp import samples
 from ssv2a.soundbank.models.balls import _court, _stroke

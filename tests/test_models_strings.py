@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 from scipy import signal
-from test_models import RATE, centroid, envelope, pitch, play, share_above
-from test_models_impacts import fall, partials, share
+from sound_measures import RATE, centroid, envelope, pitch, share, share_above
+from test_models import play
+from test_models_impacts import fall, partials
 
 from ssv2a.soundbank.dsp import phase
 from ssv2a.soundbank.models.metal import BAR, pipe, plate

@@ -402,7 +402,7 @@ MODELS = (
         "event",
         "Tyres stick and slip at 700–1 300 Hz, a blow, struck modes of folding metal, shards "
         "(PhISEM, Cook 1997).",
-        drawn(skid=(0.25, 1.3), squeal=(700, 1300), blows=(0.6, 3.4), metal=(0.15, 0.35), glass=(0.15, 0.35)),
+        drawn(skid=(0.25, 1.3), squeal=(700, 1300), blows=(0.6, 3.4), metal=(0.15, 0.35), glass=(0.25, 0.5)),
         _car_crash,
         (1.5, 4.0),
     ),
