@@ -115,6 +115,14 @@ def test_models_are_asked_for_beside_recordings(tmp_path, checkpoint, capsys):
     assert re.search(r"│ models +│ 2 +│", said)
 
 
+def test_a_data_set_that_holds_nothing_out_has_no_figure_for_it(capsys):
+    probe = fit(np.eye(8, dtype=np.float32), ["bell", "rain"] * 4)
+    second_ear._print(probe, {"recordings held out": {}, "models": {"bell": [1, 2]}})
+    said = capsys.readouterr().out
+    assert re.search(r"│ recordings held out +│ 0 +│ none +│ none", said)
+    assert re.search(r"│ models +│ 1 +│ 50 %", said)
+
+
 def test_too_few_recordings_are_told(tmp_path, checkpoint):
     columns = "id,path,class,caption,seconds,split,source_package,source_file,licence,author"
     (tmp_path / "manifest.csv").write_text(columns)

@@ -131,7 +131,8 @@ def _print(probe: Probe, ranks: Mapping[str, Mapping[str, Sequence[int]]]) -> No
     console.print(table)
     table = Table("", "kinds", *(f"within {most}" for most in NEAR), title="kinds weigh the same")
     for name, of in ranks.items():
-        table.add_row(name, str(len(of)), *(f"{100 * share:.0f} %" for share in shares(of)))
+        figures = [f"{100 * share:.0f} %" for share in shares(of)] if of else ["none"] * len(NEAR)
+        table.add_row(name, str(len(of)), *figures)
     console.print(table)
 
 
