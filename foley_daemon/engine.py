@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 POLL_SECONDS = 0.2
 SILENCE_SECONDS = 3600.0  # a chunk of the released networks may take minutes on a processor
 CLOSE_SECONDS = 5.0
-FRAME_SIDE = 640  # pixels: longest side of the frames that are looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,7 +296,7 @@ def _render_clip(
         current = (request.model, model)
     seconds = time.monotonic() - started
     model, state = current[1], None
-    with FrameReader(request.path, request.timeline, max_side=FRAME_SIDE, size=model.frame_size) as reader:
+    with FrameReader(request.path, request.timeline, size=model.frame_size) as reader:
         for chunk in request.chunks:
             started = time.monotonic()
             frames = reader.read(chunk.frame_times)

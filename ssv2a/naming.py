@@ -1,24 +1,26 @@
 """Names and sounds for the regions of one picture: each label weighed against its crop and the other regions.
 
 What `judge` decides for one region, with what the others say about it: labels that the detector gave to
-the same place, the herd (things of one label are mostly of one kind), and doubt of what only a slice shows or
+the same place, the herd (things of one label are mostly of one kind), the flock (what is too small
+to classify is what its likes are), and doubt of what only a slice shows or
 of what is too small to classify where its likes were misnamed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from ssv2a.embed.conse import RIDDEN, Verdict, judge
+from ssv2a.embed.conse import BORNE_OUT, RIDDEN, Verdict, judge
 from ssv2a.heard import HeardTable
 from ssv2a.motion import Motion
 from ssv2a.types import Box, FloatArray, Region
 
 SAME_PLACE = 0.5  # overlap from which two boxes are in one place
 SLICED = 0.6  # confidence of what only a slice of the picture shows, from which no crop need bear it out
-PARKED = 0.05  # share of the picture below which a vehicle that rests has its engine off
+PARKED = 0.04  # share of the picture below which a vehicle that rests has its engine off
 TALL = 1.3  # height to width, in pixels, of a person seen from head to foot
 NO_FEET = 0.985  # a box that ends lower than this has no feet in the picture
 HERD = 3  # things of one label from which their crops speak for each other
@@ -43,10 +45,11 @@ def name_regions(
         verdict = judge(label, region.confidence, table.classes, pooled[n], _beside(region, regions))
         sure = n < whole or verdict.confidence >= SLICED
         verdicts.append(verdict if sure else verdict.unless_borne_out())
+    flock = _flock(odds, verdicts)
     misnamed = _misnamed(regions, odds, verdicts)
     return tuple(
         verdict.unless_borne_out() if own is None and region.label in misnamed else verdict
-        for region, own, verdict in zip(regions, odds, verdicts, strict=True)
+        for region, own, verdict in zip(regions, odds, flock, strict=True)
     )
 
 
@@ -87,6 +90,22 @@ def _pooled(regions: Sequence[Region], odds: Sequence[FloatArray | None]) -> lis
         own if own is None or region.label not in means else (1 - POOLED) * own + POOLED * means[region.label]
         for region, own in zip(regions, odds, strict=True)
     ]
+
+
+def _flock(odds: Sequence[FloatArray | None], verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
+    """Animals that only a label names are called what the crop of the surest of their kind says."""
+    told = [
+        verdict
+        for own, verdict in zip(odds, verdicts, strict=True)
+        if own is not None and verdict.heard.group == "animal" and verdict.decision in BORNE_OUT
+    ]
+    flock = []
+    for own, verdict in zip(odds, verdicts, strict=True):
+        nameless = own is None and not verdict.doubted
+        alike = [one for one in told if nameless and one.heard.kind == verdict.heard.name]
+        surest = max(alike, key=lambda one: one.confidence, default=verdict)
+        flock.append(replace(verdict, heard=surest.heard))
+    return tuple(flock)
 
 
 def _misnamed(

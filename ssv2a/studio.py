@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 SECONDS = Fraction(10)  # by default: what the networks were trained on
 _REST = Fraction(1, 10)  # seconds of a clip that nobody misses
-FRAME_SIDE = 640  # pixels: longer side of a clip's frames, where the bundle does not stretch them
 COMPOSITION = "composition"
 _REPORTED = ("var_samples", "cycle_its", "cycle_samples", "candidates", "min_confidence", "synthesis")
 
@@ -118,7 +117,7 @@ class Studio:
         count = self._options.frames or self._bundle.frames
         times = even_times(timeline, Fraction(n_samples, SAMPLE_RATE), count)
         size = self._model.frame_size
-        with FrameReader(path, timeline, max_side=FRAME_SIDE, size=size) as reader:
+        with FrameReader(path, timeline, size=size) as reader:
             frames = reader.read(times)
         take, _ = self._model.video(
             frames,

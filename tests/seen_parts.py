@@ -34,7 +34,7 @@ def detector() -> NanoDet:
 
 @cache
 def classifier() -> Classifier:
-    return Classifier(MINI / "efficientnet_lite0.onnx", threads=1)
+    return Classifier(MINI / "efficientnet_lite3.onnx", threads=1)
 
 
 @cache

@@ -71,6 +71,19 @@ def test_small_things_are_not_called_what_their_larger_likes_turned_out_not_to_b
     )
 
 
+def test_what_is_too_small_to_tell_is_what_its_larger_likes_are():
+    """Five birds behind a goose are geese; weak labels stay silent, other labels what they are."""
+    goose, dog = region("bird", 0.7, 0.0, 0.4), region("dog", 0.8, 0.5, 0.6)
+    sure, weak = region("bird", 0.66, 0.7, 0.72), region("bird", 0.44, 0.8, 0.82)
+    crops = [odds_of(goose=0.9), None, None, None]
+    assert names([goose, sure, weak, dog], crops) == [
+        *(("goose", "confirmed"), ("goose", "detector"), ("bird", "doubted"), ("dog", "detector")),
+    ]
+    assert names([goose, sure], [odds_of(goose=0.1), None]) == [("bird", "kept"), ("bird", "detector")]
+    two = [goose, region("bird", 0.7, 0.4, 0.6), sure]
+    assert names(two, [odds_of(goose=0.7), odds_of(ostrich=0.9), None])[2] == ("ostrich", "detector")
+
+
 def claim(name: str, box: Box, *, animal: bool = True, borne_out: bool = False) -> Claim:
     source = Source(box, name, name, name, 0.6, np.ones(4, np.float32), None)
     return Claim(source, animal=animal, borne_out=borne_out)

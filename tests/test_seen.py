@@ -16,7 +16,7 @@ from ssv2a.images import read_image
 from ssv2a.motion import Motion, Neighbour, Shift, camera_shift, motion, thumbnail
 from ssv2a.scenes import ambience, gather, load_scenes, stirring, surface, under
 from ssv2a.seen import Eyes
-from ssv2a.types import Box, ByteArray, Look, Region
+from ssv2a.types import Box, ByteArray, FloatArray, Look, Region
 
 
 def look_at(image: ByteArray) -> Look:
@@ -38,6 +38,7 @@ def look_at(image: ByteArray) -> Look:
         ("dog", 0.70, {"teddy_bear": 0.9}, "teddy bear", None),
         ("airplane", 0.67, {"sports_car": 0.42, "race_car": 0.18}, "sports car", "a car idles and revs"),
         ("dog", 0.60, {"lion": 0.52, "Golden_Retriever": 0.05}, "lion", "a lion roaring"),
+        ("giraffe", 0.40, {"gibbon": 0.95}, "gibbon", "a monkey chattering"),
     ],
 )
 def test_crop_and_label_correct_each_other(label, score, odds, name, caption) -> None:
@@ -55,6 +56,12 @@ def test_crop_and_label_correct_each_other(label, score, odds, name, caption) ->
         ("cat", 0.45, {"tabby_cat": 0.2, "Papillon": 0.4}),  # a dog, which the detector would have known
         ("car", 0.60, {"car_wheel": 0.9}),  # a part
         ("boat", 0.60, {"lakeshore": 0.9}),  # where it is
+        (
+            "scissors",
+            0.60,
+            {"can_opener": 0.6, "corkscrew": 0.1},
+        ),  # tools like it; it has no name for scissors
+        ("giraffe", 0.60, {"cheetah": 0.95}),  # nor for giraffes, with spots
     ],
 )
 def test_what_may_not_overrule_a_label(label, score, odds) -> None:
@@ -410,6 +417,38 @@ def test_what_only_a_slice_shows_must_be_sure_or_borne_out() -> None:
     grey = np.full((270, 640, 3), 128, np.uint8)
     assert all(source.caption is None for source in _sliced("cat", 0.5, grey).sources)
     assert any(source.caption for source in _sliced("cat", 0.7, grey).sources)
+
+
+class _Told:
+    """A classifier that says the same of every crop, and of every whole picture or end of one."""
+
+    def __init__(self, crop: FloatArray, whole: FloatArray) -> None:
+        self._crop, self._whole = crop, whole
+
+    def classify(self, image: ByteArray, box: Box | None = None) -> FloatArray:
+        return self._whole if box is None else self._crop
+
+
+@pytest.mark.parametrize(("bird", "expected"), [(0.9, {"birds singing"}), (0.6, set())])
+def test_the_surer_of_two_animals_is_heard_of_a_crop_and_the_whole_picture(bird, expected) -> None:
+    """A leaf on a branch may look like a squirrel while the whole picture is a kingfisher."""
+    found = [[Region(Box(0.4, 0.4, 0.7, 0.7), "broccoli", 0.4)]]
+    told = _Told(odds_of(fox_squirrel=0.75), odds_of(jacamar=bird))
+    full = eyes()
+    scripted = Eyes(_Scripted(found), told, full._text, full._heard, ())  # type: ignore[arg-type]
+    (look,) = scripted.look(clip(np.full((300, 300, 3), 128, np.uint8)))
+    assert {source.caption for source in look.sources if source.caption} == expected
+
+
+def test_small_birds_beside_a_goose_have_its_sound_and_its_vector() -> None:
+    found = [[Region(Box(0.1, 0.2, 0.5, 0.8), "bird", 0.7), Region(Box(0.8, 0.5, 0.84, 0.54), "bird", 0.66)]]
+    told = _Told(odds_of(goose=0.9), odds_of())
+    full = eyes()
+    scripted = Eyes(_Scripted(found), told, full._text, full._heard, ())  # type: ignore[arg-type]
+    (look,) = scripted.look(clip(np.full((300, 300, 3), 128, np.uint8)))
+    small = look.sources[1]
+    assert (small.label, small.name, small.caption) == ("bird", "goose", "a goose honking")
+    assert float(small.clip @ sentences().embed(["a goose honking"])[0]) > 0.99
 
 
 def _leaves(*, sway: int, frames: int = 6, pan: int = 0) -> tuple[Look, ...]:

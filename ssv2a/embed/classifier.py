@@ -1,4 +1,4 @@
-"""EfficientNet-lite0, the image classifier of the mini bundle: 1000 ImageNet classes (Tan & Le 2019)."""
+"""EfficientNet-lite3, the image classifier of the mini bundle: 1000 ImageNet classes (Tan & Le 2019)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from ssv2a.embed.onnx import open_session
 from ssv2a.errors import BundleError
 from ssv2a.types import Box, ByteArray, FloatArray
 
-SIDE = 224  # pixels, of the network's input
+SIDE = 280  # pixels, of the network's input
+ZERO, STEP = 130, 0.01266734  # what a byte of the network's input stands for: (byte - ZERO) * STEP
+TEMPERATURE = 0.7  # of the softmax (Guo et al., ICML 2017, section 4.2), as told by photographs: docs/seen.md
 MARGIN = 0.08  # of a box's side, added on each side of a crop: things need a little of their surroundings
 
 
@@ -38,9 +40,9 @@ class Classifier:
         """Probabilities [1000] of a picture [height, width, 3] RGB, or of a box in it with a margin."""
         part = image if box is None else crop(image, box)
         square = Image.fromarray(part).resize((SIDE, SIDE), Image.Resampling.BICUBIC, reducing_gap=2.0)
-        pixels = (np.asarray(square, np.float32) - 127) / 128
+        pixels = (np.asarray(square, np.float32) - ZERO) * np.float32(STEP)
         (logits,) = self._session.run(["logits"], {"x": pixels.transpose(2, 0, 1)[None]})
-        odds = np.exp(logits[0] - logits[0].max())
+        odds = np.exp((logits[0] - logits[0].max()) / TEMPERATURE)
         return np.asarray(odds / odds.sum(), np.float32)
 
 

@@ -25,7 +25,7 @@ CONFIRMED = 0.3  # mass of a label's own kinds from which the crop confirms the 
 RIVAL = 0.2  # mass that a rival of a label needs at least
 MISSED = 0.3  # what a rival counts that the detector knows and did not see, beside 1 of one it does not know
 STRANGER = 0.4  # the same, for a rival of another group
-UNKNOWN = 0.2  # mass that a label gets whose kinds the classifier does not know
+UNKNOWN = 0.3  # mass that a label gets at least whose kinds the classifier does not know
 DOUBTED = 0.5  # a weaker label is not heard if the crop knows such things and sees none of them
 CARRIED = 0.4  # mass from which what a person plays, holds or rides is what is heard
 IMPERSONAL = 0.6  # mass from which an animal may be what was taken for a person
@@ -35,6 +35,7 @@ BORNE_OUT: frozenset[Decision] = frozenset({"confirmed", "overruled"})  # decisi
 
 _THINGS = frozenset({"animal", "vehicle", "instrument", "tool", "appliance", "sport", "thing", "food"})
 _HELD = frozenset({"instrument", "tool", "sport"})
+_KINDRED = frozenset({"animal", "tool", "sport"})  # groups whose members look like each other
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,9 @@ def judge(
     if label.group == "person":
         members, mass = _in_place_of_person(label, score, classes, odds)
     else:
-        members, mass = _rival(label, score, classes, odds, borne_out if own else UNKNOWN, beside)
+        members, mass = _rival(
+            label, score, classes, odds, borne_out if own else _kindred(label, score, classes, odds), beside
+        )
     if members:
         return Verdict(_likeliest(members, classes, odds), mass, score * (1 - mass), "overruled")
     if borne_out >= CONFIRMED:
@@ -105,6 +108,13 @@ def judge(
 def _doubted(label: Heard, score: float) -> Verdict:
     """A weak label that nothing bears out: silent."""
     return Verdict(replace(label, sound=None, moving=None), score, score, "doubted")
+
+
+def _kindred(label: Heard, score: float, classes: tuple[Heard, ...], odds: FloatArray) -> float:
+    """The mass of a label that the classifier has no name for: it calls scissors a can opener, a tool too."""
+    if label.group not in _KINDRED or score < DOUBTED:
+        return UNKNOWN
+    return max(UNKNOWN, float(odds[[heard.group == label.group for heard in classes]].sum()))
 
 
 def _rival(

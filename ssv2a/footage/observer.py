@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from ssv2a.evaluate.tagger import Tagger
 
 SHORTEST = Fraction(2)  # seconds; a shorter rest of a clip is left out
-FRAME_SIDE = 640  # pixels: longer side of the frames, where the bundle does not stretch them
 WINDOW = 4  # seconds of sound around a frame that its CLAP is of
 TAGS = 10  # labels of the tagger that are kept
 
@@ -92,7 +91,7 @@ class Observer:
         size = self._chain.eyes.get().frame_size
         all_spans = spans(timeline.duration, self._watching.seconds)
         numbers = range(part * PART, min((part + 1) * PART, len(all_spans)))
-        with FrameReader(path, timeline, max_side=FRAME_SIDE, size=size) as reader:
+        with FrameReader(path, timeline, size=size) as reader:
             segments = tuple(
                 self._segment(path, reader, timeline, number, *all_spans[number]) for number in numbers
             )

