@@ -171,6 +171,8 @@ class TestRead:
         clip = make_clip(tmp_path / "a.mp4", seconds=0.2, size=(96, 320))
         assert numbers_at(clip, [F(0)])[2].images.shape == (1, 320, 96, 3)
         assert numbers_at(clip, [F(0)], max_side=200)[2].images.shape == (1, 200, 60, 3)
+        high = make_clip(tmp_path / "c.mp4", seconds=0.2, size=(1920, 1080))
+        assert numbers_at(high, [F(0)])[2].images.shape == (1, 720, 1280, 3)
         wide = make_clip(tmp_path / "b.mp4", seconds=0.2, size=(180, 144), options=("-vf", "setsar=2"))
         assert numbers_at(wide, [F(0)])[2].images.shape == (1, 144, 360, 3)
 

@@ -28,7 +28,6 @@ from ssv2a.soundbank.dsp import (
     reverberated,
     roughness,
     samples,
-    shaped,
     unit,
     walk,
 )
@@ -94,28 +93,52 @@ def _neigh(params: Params, n: int, rng: Rng) -> FloatArray:
 
 
 HOOF_BEATS = (
-    ((0.0, 0.012, 0.5, 0.512), (1.2, 1.5)),  # trot: diagonal pairs
-    ((0.0, 0.25, 0.5, 0.75), (0.9, 1.3)),  # walk: four even beats
-    ((0.0, 0.2, 0.24, 0.44), (1.6, 2.0)),  # canter: three beats and a rest
+    ((0.0, 0.012, 0.5, 0.512), (1.25, 1.5)),  # trot: diagonal pairs
+    ((0.0, 0.25, 0.5, 0.75), (0.95, 1.15)),  # walk: four even beats
+    ((0.0, 0.21, 0.225, 0.45), (1.55, 1.9)),  # canter: three beats and a rest
 )
 """When the hooves come down, in strides (hind, fore, hind, fore), and strides a second of a riding horse."""
 
+ROAD_AIR = ((60.0, -14.0), (250.0, -2.0), (900.0, -6.0), (4000.0, -20.0), (10_000.0, -36.0))
+"""Hz, dB: what is heard in the open beside a road without traffic; no rumble."""
 
-def _hoof(params: Params, hertz: float, rng: Rng) -> Signal:
-    """One hoof: the hollow under it rings as heel, then toe come down; iron clicks, the ground thuds."""
-    size = samples(0.2)
-    ratio = np.array([1, 1.48, 2.1, 2.9])
-    ring = params["ring"] * np.array([0.06, 0.04, 0.03, 0.02])
-    touch = np.zeros(samples(0.04))
-    touch[0] = rng.uniform(0.2, 0.5)
-    touch[samples(params["roll"] * rng.uniform(0.8, 1.2))] += 1.0
-    cup = modes(size, hertz * ratio, ring, np.array([1, 0.5, 0.3, 0.15]), rng)
-    iron = modes(size, np.array([2100, 3100]) * rng.uniform(0.9, 1.1), np.full(2, 0.015), np.ones(2), rng)
-    thud = band(size, rng, 60, 250, 9.0) * decay(size, 0.12, 0.004)
-    grit = shaped(size, rng, [(300, -10), (900, 0), (2500, -6), (9000, -26)]) * decay(size, 0.08, 0.003)
-    parts = ((cup, 1.0), (iron, params["iron"]), (thud, params["thud"]), (grit, params["grit"]))
-    hit = sum(gain * faded(part / np.abs(part).max(), 0.0008, 0.02) for part, gain in parts)
-    return convolved(np.asarray(hit), touch)
+CAPSULE = ((1.0, 5.0, 1.0), (1.45, 5.0, 0.6), (2.2, 6.0, 0.45), (3.1, 7.0, 0.4), (4.4, 8.0, 0.2))
+"""Modes of a hoof's horn, hollow below and full of flesh: ratio to the lowest, quality, gain."""
+
+
+def hoof_step(params: Params, hertz: float, rng: Rng) -> Signal:
+    """One step of 0.15 s, peak 1: heel, then toe, or flat; all that a shod hoof does on a road.
+
+    The shoe grinds small stones under it, so that the horn is driven by many small knocks rather than by
+    one; it rings hollow for some 30 ms. Iron clicks, the ground thuds, and the hoof slides before it stands.
+    """
+    size = samples(0.15)
+    heel, toe = samples(0.002), samples(0.002 + params["roll"] * rng.uniform(0.3, 1.2))
+    knocks = np.zeros(size)
+    for at, gain in ((heel, rng.uniform(0.15, 0.55)), (toe, 1.0)):
+        place(knocks, blow(params["contact"] * rng.uniform(0.8, 1.3), rng, 3), at, gain)
+    stones = rng.standard_normal(size) * decay(size, params["grind"], 0.001)
+    scale = params["stones"] * rng.uniform(0.5, 1.5) * np.sqrt(np.sum(knocks**2) / np.sum(stones**2))
+    place(knocks, stones, heel, scale)
+    quality = params["ring"] * rng.uniform(0.85, 1.15)
+    horn = [(hertz * ratio, hertz * ratio / (q * quality), gain) for ratio, q, gain in CAPSULE]
+    clop = resonated(knocks, [(f, width, gain * rng.uniform(0.6, 1.4)) for f, width, gain in horn])
+    shoe = np.array([2300, 3400, 4900]) * rng.uniform(0.9, 1.1, 3)
+    iron = modes(size, shoe, np.array([0.035, 0.03, 0.025]), np.array([1.0, 0.7, 0.4]), rng)
+    click = band(size, rng, 1500, 4000, 12.0) * decay(size, 0.02, 0.0003)
+    thud = band(size, rng, 70, 220, 9.0) * decay(size, 0.1, 0.003)
+    slide = band(size, rng, 900, 4000, 9.0) * curve(size, [(0, 0), (0.09, 1), (0.3, 0.3), (0.75, 0), (1, 0)])
+    parts = (
+        (clop, 0, 1.0),
+        (iron, toe, params["iron"] * rng.uniform(0.3, 1.5)),
+        (click, toe, params["click"] * rng.uniform(0.5, 1.5)),
+        (thud, heel, params["thud"] * rng.uniform(0.7, 1.3)),
+        (slide, toe, params["slide"] * rng.uniform(0.2, 1.5)),
+    )
+    step = np.zeros(size)
+    for part, at, gain in parts:
+        place(step, faded(part / np.abs(part).max(), 0.0004, 0.02), at, gain)
+    return np.asarray(faded(step / np.abs(step).max(), 0.0004, 0.03))
 
 
 def _hooves(params: Params, n: int, rng: Rng) -> FloatArray:
@@ -123,16 +146,16 @@ def _hooves(params: Params, n: int, rng: Rng) -> FloatArray:
     beats, (slow, fast) = HOOF_BEATS[min(int(params["gait"]), len(HOOF_BEATS) - 1)]
     rate = slow + (fast - slow) * (params["rate"] - 0.9) / 0.4
     strides = round(params["strides"] * rate)
-    total = np.zeros(samples(strides / rate + 0.5))
-    pitches = params["hollow"] * np.array([0.85, 1.12, 0.9, 1.2]) * rng.uniform(0.95, 1.05, 4)
-    hooves = [[_hoof(params, hertz * rng.uniform(0.94, 1.06), rng) for _ in range(3)] for hertz in pitches]
+    total = np.zeros(samples(strides / rate - 0.08))
+    pitches = params["hollow"] * np.array([0.84, 1.1, 0.95, 1.3]) * rng.uniform(0.95, 1.05, 4)
+    weights = np.array([0.75, 1.0, 0.7, 0.95])  # the fore hooves bear more
     for stride in range(strides):
         for hoof, beat in enumerate(beats):
-            lilt = params["lilt"] * (hoof % 2)
-            at = (stride + beat - lilt + rng.normal(0, 0.007)) / rate
-            place(total, hooves[hoof][int(rng.integers(3))], samples(max(0.0, at)), rng.uniform(0.6, 1.0))
+            at = (stride + beat - params["lilt"] * (hoof % 2) + rng.normal(0, 0.008)) / rate
+            step = hoof_step(params, pitches[hoof] * rng.uniform(0.95, 1.05), rng)
+            place(total, step, samples(max(0.0, at)), weights[hoof] * rng.uniform(0.7, 1.0))
     road = reverberated(total, rng, 0.5, params["street"], 5000.0)
-    return event(on_location(road, rng, params["air"]), n, 0.0005, 0.1)
+    return event(on_location(road, rng, params["air"], ROAD_AIR), n, 0.0005, 0.1)
 
 
 MODELS = (
@@ -161,23 +184,27 @@ MODELS = (
         "mammal.hooves",
         "horse_hooves",
         "event",
-        "Gaits of two, three and four beats; heel and toe strike, the hollow rings at 0.5–1.1 kHz "
+        "Gaits of 2, 3 and 4 beats; heel and toe knock, the damped horn rings for 30 ms at 0.5–1.1 kHz "
         "(Farnell 2010).",
         drawn(
-            gait=(0.4, 2.4),
-            strides=(3.6, 5.4),
+            gait=(0.5, 2.25),
+            strides=(4.4, 6.4),
             rate=(0.9, 1.3),
             lilt=(0.0, 0.03),
-            hollow=(550, 900),
-            ring=(0.7, 1.2),
-            roll=(0.008, 0.02),
+            hollow=(550, 850),
+            ring=(1.0, 1.5),
+            contact=(0.0007, 0.0011),
+            grind=(0.02, 0.05),
+            stones=(0.05, 0.35),
+            roll=(0.005, 0.015),
             iron=(0.03, 0.15),
-            thud=(0.2, 0.6),
-            grit=(0.15, 0.45),
-            air=(0.06, 0.1),
-            street=(0.1, 0.35),
+            click=(0.06, 0.2),
+            thud=(0.04, 0.16),
+            slide=(0.02, 0.07),
+            air=(0.02, 0.04),
+            street=(0.02, 0.08),
         ),
         _hooves,
-        (0.1, 0.4),
+        (0.0, 0.05),
     ),
 )
