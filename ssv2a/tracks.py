@@ -31,7 +31,8 @@ MIN_LIKENESS = 0.15  # a pair below this is not one thing
 HEARD = 0.25  # share of a track's votes from which its frames that sound speak for all
 SURE = 0.6  # confidence from which a source of a single frame is believed
 TELLING = 0.35  # confidence of a crop that overrules, from which it alone is believed in a clip
-FLEETING = 6  # frames of a chunk from which a single one is little
+WEAK = 0.5  # confidence below which a source of two frames is not believed
+FLEETING = 6  # frames of a chunk from which one or two are little
 CROWD = 4  # things that sound alike, at once, that become one track
 
 _Kind = tuple[str, str | None]  # label, caption
@@ -241,17 +242,15 @@ def _names(sources: Sequence[Source]) -> tuple[str, str, str | None]:
 def _followed(key: int, tracks: Sequence[Sequence[_Seen]], n_frames: int, goes_on: bool) -> Followed:
     """Several tracks as one; a single track is itself.
 
-    A source of a single frame is silent if it is weak, nothing but the whole picture's class, or what a crop
-    alone says against the detector: of a thing that stays, other frames would say so too. So is one that only
-    crops tell against the detector, none of them surely.
+    One that sounds in a single frame is silent if it is weak, nothing but the whole picture's class, or what
+    a crop alone says against the detector: of a thing that stays, other frames would say so too. So is one of
+    two frames that is weaker yet, unless it may go on in the next chunk, and one that only crops tell against
+    the detector, none of them surely.
     """
     seen = sorted((pair for track in tracks for pair in track), key=lambda pair: (pair[0], _rank(pair[1])))
     label, name, caption = _names([source for _, source in seen])
-    believed = label != SCENE and seen[0][1].confidence >= SURE and not _overruled(seen[0][1])
-    if len(seen) == 1 and n_frames >= FLEETING and not believed and not goes_on:
-        caption = None
-    sounding = [source for _, source in seen if source.caption == caption]
-    if n_frames >= FLEETING and all(_overruled(one) and one.confidence < TELLING for one in sounding):
+    sounding = [(frame, source) for frame, source in seen if source.caption == caption]
+    if n_frames >= FLEETING and _doubtful(label, sounding, n_frames, goes_on):
         caption = None
     mean = np.sum([source.clip * source.confidence for _, source in seen], axis=0)
     length = float(np.linalg.norm(mean))
@@ -262,6 +261,18 @@ def _followed(key: int, tracks: Sequence[Sequence[_Seen]], n_frames: int, goes_o
     centre_x, area = _place(seen, n_frames)
     count = _most_at_once(tracks)
     return Followed(key, label, name, caption, np.asarray(clip, np.float32), presence, centre_x, area, count)
+
+
+def _doubtful(label: str, sounding: Sequence[_Seen], n_frames: int, goes_on: bool) -> bool:
+    """Whether the frames in which a source sounds are too few, or too unsure, for a clip."""
+    confidences = [source.confidence for _, source in sounding]
+    against = [_overruled(source) for _, source in sounding]
+    if all(against) and max(confidences) < TELLING:
+        return True
+    if len(sounding) == 1 and not goes_on:
+        return label == SCENE or confidences[0] < SURE or against[0]
+    ended = not goes_on and sounding[-1][0] < n_frames - 1
+    return len(sounding) == 2 and ended and max(confidences) < WEAK
 
 
 def _overruled(source: Source) -> bool:

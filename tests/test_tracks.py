@@ -211,6 +211,35 @@ def test_what_a_single_crop_says_against_the_detector_is_silent() -> None:
         assert [track.caption for track in follow(looks(*frames)).tracks] == [heard]
 
 
+@pytest.mark.parametrize(
+    ("confidences", "heard"),
+    [
+        ({3: 0.5}, None),  # a single frame
+        ({3: 0.7}, "a dog barking"),
+        ({3: 0.45, 4: 0.48}, None),  # two weaker ones
+        ({3: 0.45, 4: 0.52}, "a dog barking"),
+        ({6: 0.45, 7: 0.48}, "a dog barking"),  # the chunk's last: it may go on
+        ({3: 0.45, 4: 0.45, 5: 0.45}, "a dog barking"),
+    ],
+)
+@pytest.mark.parametrize("silent", [0, 2])
+def test_a_weak_glimpse_is_silent_also_of_a_thing_that_was_there_before(confidences, heard, silent) -> None:
+    """Silent in the frames before, a bark in those that count."""
+    frames: list[list[Source]] = [[] for _ in range(8)]
+    for n, confidence in confidences.items():
+        frames[n] = [source("dog", 0.5, confidence=confidence)]
+    for n in range(min(confidences) - silent, min(confidences)):
+        frames[n] = [source("dog", 0.5, caption=None, confidence=0.4)]
+    (track,) = follow(looks(*frames)).tracks
+    assert track.caption == heard
+
+
+def test_a_weak_glimpse_of_what_was_heard_before_is_heard() -> None:
+    first = follow(looks(*[[source("dog", 0.5)]] * 8))
+    later = follow(looks([source("dog", 0.5, confidence=0.45)], *[[]] * 7, start=8), first.following)
+    assert [track.caption for track in later.tracks] == ["a dog barking"]
+
+
 def test_what_only_unsure_crops_say_against_the_detector_is_silent_in_a_clip() -> None:
     for confidence, heard in ((0.25, None), (0.45, "a tractor engine chugging")):
         machine = source(
