@@ -1,9 +1,9 @@
 """Names and sounds for the regions of one picture: each label weighed against its crop and the other regions.
 
 What `judge` decides for one region, with what the others say about it: labels that the detector gave to
-the same place, the herd (things of one label are mostly of one kind), the flock (what is too small
-to classify is what its likes are), and doubt of what only a slice shows or
-of what is too small to classify where its likes were misnamed.
+the same place, the herd (things of one label are mostly of one kind), the flock (what was not classified is
+what its likes are), and doubt of what only a slice shows or of what was not classified where its likes
+were misnamed.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def _pooled(regions: Sequence[Region], odds: Sequence[FloatArray | None]) -> lis
 
 
 def _flock(odds: Sequence[FloatArray | None], verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
-    """Animals that only a label names are called what the crop of the surest of their kind says."""
+    """Animals that only a label names are called what most crops of their kind say, weighed by confidence."""
     told = [
         verdict
         for own, verdict in zip(odds, verdicts, strict=True)
@@ -103,8 +103,11 @@ def _flock(odds: Sequence[FloatArray | None], verdicts: Sequence[Verdict]) -> tu
     for own, verdict in zip(odds, verdicts, strict=True):
         nameless = own is None and not verdict.doubted
         alike = [one for one in told if nameless and one.heard.kind == verdict.heard.name]
-        surest = max(alike, key=lambda one: one.confidence, default=verdict)
-        flock.append(replace(verdict, heard=surest.heard))
+        votes: dict[str, float] = {}
+        for one in alike:
+            votes[one.heard.name] = votes.get(one.heard.name, 0.0) + one.confidence
+        likest = max(alike, key=lambda one: votes[one.heard.name], default=verdict)
+        flock.append(replace(verdict, heard=likest.heard))
     return tuple(flock)
 
 

@@ -40,7 +40,7 @@ from ssv2a.types import (
 
 UNEXPLAINED = 0.5  # mass of a sound in the whole picture from which it is a source beside the detector's
 HALF = 0.4  # the same, in a half in which nothing audible was found
-ALONE = 0.35  # the same, in a picture in which the detector found nothing, and its other half less
+ALONE = 0.35  # the same, where the detector found nothing in the picture; of two halves for the surer one
 SAME_CROP = 0.7  # overlap with the frame before above which the classifier's verdict is kept
 CROP_FRAMES = 4  # frames in a row that may share one verdict
 MAX_CROPS = 8  # classified in one frame, the largest; the rest go by the detector's label
@@ -305,15 +305,14 @@ class Eyes:
             for half in own.halves
             for claim in self._unexplained(half.box, half.odds, ALONE if alone else HALF, own, muted)
         ]
-        surest = max((claim.source.confidence for claim in halves), default=0.0)
-        halves = [claim for claim in halves if claim.source.confidence >= min(HALF, surest)]
         if len(halves) == 1 or len({claim.source.name for claim in halves}) > 1:
-            return halves
+            surest = max(claim.source.confidence for claim in halves)
+            return [claim for claim in halves if claim.source.confidence >= min(HALF, surest)]
         needed = HALF if halves else ALONE if alone else UNEXPLAINED
         whole = self._unexplained(WHOLE_PICTURE, odds, needed, own, muted)
         animals = [v for v in own.verdicts if v.heard.group == "animal" and v.decision in BORNE_OUT]
-        surest = max((verdict.confidence for verdict in animals), default=0.0)
-        return [claim for claim in whole if not claim.animal or claim.source.confidence > surest]
+        rival = max((verdict.confidence for verdict in animals), default=0.0)
+        return [claim for claim in whole if not claim.animal or claim.source.confidence > rival]
 
     def _unexplained(
         self, box: Box, odds: FloatArray, needed: float, own: _Impression, muted: frozenset[str]

@@ -244,8 +244,8 @@ def _followed(key: int, tracks: Sequence[Sequence[_Seen]], n_frames: int, goes_o
 
     One that sounds in a single frame is silent if it is weak, nothing but the whole picture's class, or what
     a crop alone says against the detector: of a thing that stays, other frames would say so too. So is one of
-    two frames that is weaker yet, unless it may go on in the next chunk, and one that only crops tell against
-    the detector, none of them surely.
+    two frames that is weaker yet, unless the last of them ends the chunk. What was there in the chunk before
+    is exempt from both. Silent too is what only crops tell against the detector, none of them surely.
     """
     seen = sorted((pair for track in tracks for pair in track), key=lambda pair: (pair[0], _rank(pair[1])))
     label, name, caption = _names([source for _, source in seen])
@@ -265,14 +265,15 @@ def _followed(key: int, tracks: Sequence[Sequence[_Seen]], n_frames: int, goes_o
 
 def _doubtful(label: str, sounding: Sequence[_Seen], n_frames: int, goes_on: bool) -> bool:
     """Whether the frames in which a source sounds are too few, or too unsure, for a clip."""
-    confidences = [source.confidence for _, source in sounding]
-    against = [_overruled(source) for _, source in sounding]
-    if all(against) and max(confidences) < TELLING:
+    frames = {frame for frame, _ in sounding}
+    surest = max(source.confidence for _, source in sounding)
+    against = all(_overruled(source) for _, source in sounding)
+    if against and surest < TELLING:
         return True
-    if len(sounding) == 1 and not goes_on:
-        return label == SCENE or confidences[0] < SURE or against[0]
-    ended = not goes_on and sounding[-1][0] < n_frames - 1
-    return len(sounding) == 2 and ended and max(confidences) < WEAK
+    if len(frames) == 1 and not goes_on:
+        return label == SCENE or surest < SURE or against
+    ended = not goes_on and max(frames) < n_frames - 1
+    return len(frames) == 2 and ended and surest < WEAK
 
 
 def _overruled(source: Source) -> bool:

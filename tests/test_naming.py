@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from seen_parts import heard, odds_of
 
@@ -82,6 +84,9 @@ def test_what_is_too_small_to_tell_is_what_its_larger_likes_are():
     assert names([goose, sure], [odds_of(goose=0.1), None]) == [("bird", "kept"), ("bird", "detector")]
     two = [goose, region("bird", 0.7, 0.4, 0.6), sure]
     assert names(two, [odds_of(goose=0.7), odds_of(ostrich=0.9), None])[2] == ("ostrich", "detector")
+    three = [*two, region("bird", 0.7, 0.6, 0.65)]
+    crops = [odds_of(goose=0.8), odds_of(ostrich=0.95), None, odds_of(goose=0.8)]
+    assert names(three, crops)[2] == ("goose", "detector"), "most of them"
 
 
 def claim(name: str, box: Box, *, animal: bool = True, borne_out: bool = False) -> Claim:
@@ -94,5 +99,7 @@ def test_the_whole_picture_s_animal_is_what_unsure_labels_meant():
     dog, fox = claim("dog", here), claim("fox", here, borne_out=True)
     car, hippo = claim("car", here, animal=False), claim("hippopotamus", WHOLE_PICTURE, borne_out=True)
     assert unlike([dog, fox, car], [hippo]) == [fox, car]
+    surer = replace(hippo, source=replace(hippo.source, confidence=0.7))
+    assert unlike([dog, fox, car], [surer]) == [car]
     assert unlike([dog, fox, car], []) == [dog, fox, car]
     assert unlike([dog], [claim("fox", Box(0, 0, 0.5, 1), borne_out=True)]) == [dog]

@@ -56,12 +56,8 @@ def test_crop_and_label_correct_each_other(label, score, odds, name, caption) ->
         ("cat", 0.45, {"tabby_cat": 0.2, "Papillon": 0.4}),  # a dog, which the detector would have known
         ("car", 0.60, {"car_wheel": 0.9}),  # a part
         ("boat", 0.60, {"lakeshore": 0.9}),  # where it is
-        (
-            "scissors",
-            0.60,
-            {"can_opener": 0.6, "corkscrew": 0.1},
-        ),  # tools like it; it has no name for scissors
-        ("giraffe", 0.60, {"cheetah": 0.95}),  # nor for giraffes, with spots
+        ("scissors", 0.60, {"can_opener": 0.6, "corkscrew": 0.1}),  # what it calls scissors
+        ("giraffe", 0.60, {"cheetah": 0.95}),  # what it calls giraffes
     ],
 )
 def test_what_may_not_overrule_a_label(label, score, odds) -> None:
@@ -429,15 +425,46 @@ class _Told:
         return self._whole if box is None else self._crop
 
 
-@pytest.mark.parametrize(("bird", "expected"), [(0.9, {"birds singing"}), (0.6, set())])
+@pytest.mark.parametrize(("bird", "expected"), [(0.9, {"birds singing"}), (0.6, {"a lion roaring"})])
 def test_the_surer_of_two_animals_is_heard_of_a_crop_and_the_whole_picture(bird, expected) -> None:
-    """A leaf on a branch may look like a squirrel while the whole picture is a kingfisher."""
+    """A leaf on a branch may look like some beast while the whole picture is a kingfisher."""
     found = [[Region(Box(0.4, 0.4, 0.7, 0.7), "broccoli", 0.4)]]
-    told = _Told(odds_of(fox_squirrel=0.75), odds_of(jacamar=bird))
+    told = _Told(odds_of(lion=0.75), odds_of(jacamar=bird))
     full = eyes()
     scripted = Eyes(_Scripted(found), told, full._text, full._heard, ())  # type: ignore[arg-type]
     (look,) = scripted.look(clip(np.full((300, 300, 3), 128, np.uint8)))
     assert {source.caption for source in look.sources if source.caption} == expected
+
+
+class _Ends:
+    """A classifier that knows a wide picture's dark left end and its bright right one."""
+
+    def __init__(self, left: FloatArray, right: FloatArray) -> None:
+        self._left, self._right = left, right
+
+    def classify(self, image: ByteArray, box: Box | None = None) -> FloatArray:
+        return self._left if image[0, 0, 0] < 100 else self._right
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "found"),
+    [
+        ({"lion": 0.45}, {"lion": 0.45}, [("lion", 0.0, 1.0)]),  # one, over the whole width
+        ({"lion": 0.45}, {"lion": 0.37}, [("lion", 0.0, 1.0)]),
+        ({"lion": 0.45}, {"lion": 0.1}, [("lion", 0.0, 0.5)]),
+        ({"lion": 0.1}, {"lion": 0.38}, [("lion", 0.5, 1.0)]),
+        ({"lion": 0.1}, {"lion": 0.1}, []),
+        ({"lion": 0.9}, {"jacamar": 0.38}, [("lion", 0.0, 0.5)]),  # the less sure end needs more
+        ({"lion": 0.9}, {"jacamar": 0.45}, [("lion", 0.0, 0.5), ("jacamar", 0.5, 1.0)]),
+    ],
+)
+def test_the_ends_of_a_wide_picture_show_one_thing_or_two(left, right, found) -> None:
+    wide = np.full((200, 400, 3), 50, np.uint8)
+    wide[:, 200:] = 150
+    full, ends = eyes(), _Ends(odds_of(**left), odds_of(**right))
+    told = Eyes(_Scripted([[], [], []]), ends, full._text, full._heard, ())  # type: ignore[arg-type]
+    (look,) = told.look(clip(wide))
+    assert [(source.name, source.box.left, source.box.right) for source in look.sources] == found
 
 
 def test_small_birds_beside_a_goose_have_its_sound_and_its_vector() -> None:

@@ -220,6 +220,7 @@ def test_what_a_single_crop_says_against_the_detector_is_silent() -> None:
         ({3: 0.45, 4: 0.52}, "a dog barking"),
         ({6: 0.45, 7: 0.48}, "a dog barking"),  # the chunk's last: it may go on
         ({3: 0.45, 4: 0.45, 5: 0.45}, "a dog barking"),
+        ({7: 0.45}, None),
     ],
 )
 @pytest.mark.parametrize("silent", [0, 2])
@@ -234,7 +235,14 @@ def test_a_weak_glimpse_is_silent_also_of_a_thing_that_was_there_before(confiden
     assert track.caption == heard
 
 
-def test_a_weak_glimpse_of_what_was_heard_before_is_heard() -> None:
+def test_four_dogs_in_a_single_frame_are_a_glimpse_too() -> None:
+    for confidence, heard in ((0.45, None), (0.7, "a dog barking")):
+        pack = [source("dog", x, confidence=confidence) for x in (0.1, 0.35, 0.6, 0.85)]
+        (track,) = follow(looks(*[[]] * 3, pack, *[[]] * 4)).tracks
+        assert (track.count, track.caption) == (4, heard)
+
+
+def test_a_weak_glimpse_of_what_was_there_before_is_heard() -> None:
     first = follow(looks(*[[source("dog", 0.5)]] * 8))
     later = follow(looks([source("dog", 0.5, confidence=0.45)], *[[]] * 7, start=8), first.following)
     assert [track.caption for track in later.tracks] == ["a dog barking"]

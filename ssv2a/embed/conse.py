@@ -93,9 +93,8 @@ def judge(
     if label.group == "person":
         members, mass = _in_place_of_person(label, score, classes, odds)
     else:
-        members, mass = _rival(
-            label, score, classes, odds, borne_out if own else _kindred(label, score, classes, odds), beside
-        )
+        behind = borne_out if own else _kindred(label, score, classes, odds)
+        members, mass = _rival(label, score, classes, odds, behind, beside)
     if members:
         return Verdict(_likeliest(members, classes, odds), mass, score * (1 - mass), "overruled")
     if borne_out >= CONFIRMED:

