@@ -22,19 +22,15 @@ class Claim:
 
 
 def unlike(claims: Sequence[Claim], beyond: Sequence[Claim]) -> list[Claim]:
-    """The claims of regions beside those of the whole picture, whose animal is what less sure ones meant.
+    """The claims of regions beside those of the whole picture, whose animal is what weak labels meant.
 
     Args:
         claims: of regions.
         beyond: of the whole picture or a half of it.
     """
-    whole = [claim for claim in beyond if claim.animal and claim.source.box == WHOLE_PICTURE]
-    surest = max((claim.source.confidence for claim in whole), default=0.0)
-    return [
-        claim
-        for claim in claims
-        if not (claim.animal and whole) or (claim.borne_out and claim.source.confidence >= surest)
-    ]
+    if not any(claim.animal and claim.source.box == WHOLE_PICTURE for claim in beyond):
+        return list(claims)
+    return [claim for claim in claims if claim.borne_out or not claim.animal]
 
 
 def merge(claims: Sequence[Claim]) -> tuple[Source, ...]:

@@ -310,9 +310,11 @@ class Eyes:
             return [claim for claim in halves if claim.source.confidence >= min(HALF, surest)]
         needed = HALF if halves else ALONE if alone else UNEXPLAINED
         whole = self._unexplained(WHOLE_PICTURE, odds, needed, own, muted)
-        animals = [v for v in own.verdicts if v.heard.group == "animal" and v.decision in BORNE_OUT]
-        rival = max((verdict.confidence for verdict in animals), default=0.0)
-        return [claim for claim in whole if not claim.animal or claim.source.confidence > rival]
+        told = any(
+            v.heard.group == "animal" and v.decision in BORNE_OUT and (v.heard.sound or v.heard.moving)
+            for v in own.verdicts
+        )
+        return [claim for claim in whole if not (claim.animal and told)]
 
     def _unexplained(
         self, box: Box, odds: FloatArray, needed: float, own: _Impression, muted: frozenset[str]
