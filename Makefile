@@ -5,7 +5,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 
 .PHONY: demo test test-all check docs bench bench-synthesis clean
 
-demo: .venv/.base  ## the main job on the embedded default: two real clips come back with foley
+demo: .venv/.base  ## the main job on the embedded default: three clips come back with foley
 	$(BIN)/foley demo demo
 
 test: .venv/.all check  ## formatting, lint, types, imports and the tests that take minutes at most

@@ -196,9 +196,10 @@ def demo(
         Path, typer.Argument(help="Folder for it, made if need be.", metavar="[DIR]")
     ] = Path("foley-demo"),
 ) -> None:
-    """Show the main job: a hot folder, two real clips dropped into it, what comes back."""
+    """Show the main job: a hot folder, three clips dropped into it, what comes back."""
     from foley_daemon.demo import run
 
+    _log_to_terminal("warning")
     raise typer.Exit(run(directory))
 
 

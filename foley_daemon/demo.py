@@ -1,4 +1,4 @@
-"""`foley demo`: the main job shown on two real clips, with the real daemon.
+"""`foley demo`: the main job shown on three clips, with the real daemon.
 
 A hot folder is made, the daemon started on it as a process of its own, the clips are copied in slowly,
 piece by piece, and what came out is told: what was seen, what sounds, where it lies, what was verified.
@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from rich.console import Console
@@ -29,6 +30,7 @@ from foley_daemon.errors import ConfigError, TransientError
 from foley_daemon.place import REPORT_SUFFIX
 from foley_daemon.profile import Profile
 from foley_daemon.runner import HELD_BACK
+from ssv2a.evaluate.slides import write_panning_clip
 
 PROFILE = """\
 # The demo's profile: every value that is not here has its default (see docs/profiles.md).
@@ -37,10 +39,15 @@ watch:
 mix:
   mode: track           # a new track titled "Foley"; the original sound stays as it is
 """
-CLIPS = ("bikes.mp4", "bigbuckbunny.mp4")  # no sound; 5.1 AAC
+STREET, PHOTOGRAPHS, DRAWN = "bikes.mp4", "photographs.mp4", "bigbuckbunny.mp4"  # no sound; none; 5.1 AAC
+CLIPS = (STREET, PHOTOGRAPHS, DRAWN)
+NOTES = {
+    PHOTOGRAPHS: "a camera pans over six photographs, two at a time",
+    DRAWN: "a drawn film; the networks learned from photographs and call a figure what it looks like most",
+}
 PIECES = 8  # of a slow copy
 PAUSE = 0.35  # seconds between pieces
-PATIENCE = 300.0  # seconds for both clips
+PATIENCE = 300.0  # seconds for all clips
 GRACE = 20.0  # seconds for the daemon to stop
 MARKER = ".foley-demo"
 FAILED_SUFFIX = ".foley-failed.txt"
@@ -79,14 +86,15 @@ class Result:
 
 
 def run(directory: Path) -> int:
-    """Run the demo in `directory` and return an exit code: 0 where both clips came out.
+    """Run the demo in `directory` and return an exit code: 0 where all clips came out.
 
     Raises:
         ConfigError: the demo's clips are not installed.
         TransientError: the daemon ended early, cannot work on the folder, or took too long.
+        FfmpegMissing, FfmpegFailed, FfmpegTimeout: a clip cannot be made.
     """
     console = Console(highlight=False, soft_wrap=True)
-    clips = [_clip(name) for name in CLIPS]
+    street, drawn = _clip(STREET), _clip(DRAWN)
     bundle_id(Profile().model.bundle)  # raises now, rather than letting the daemon wait for one
     hot = _fresh(directory.resolve()) / "hot"
     hot.mkdir()
@@ -94,13 +102,17 @@ def run(directory: Path) -> int:
     console.print(f"[bold]Hot folder[/bold] {hot}, with a profile (foley.yaml):\n")
     console.print(PROFILE, style="dim")
     failed = False
-    with _daemon(hot, directory.resolve() / "state", console) as daemon:
-        for clip in clips:
-            _copy_slowly(clip, hot, console)
-            daemon.check()
-        for result in _wait(daemon, hot):
-            failed |= result.report is None
-            _tell(result, console)
+    with TemporaryDirectory() as folder:
+        console.print(f"Making {PHOTOGRAPHS}: {NOTES[PHOTOGRAPHS]}")
+        made = Path(folder) / PHOTOGRAPHS
+        write_panning_clip(made)
+        with _daemon(hot, directory.resolve() / "state", console) as daemon:
+            for clip in (street, made, drawn):
+                _copy_slowly(clip, hot, console)
+                daemon.check()
+            for result in _wait(daemon, hot):
+                failed |= result.report is None
+                _tell(result, console)
     console.print(f"All of it lies in [bold]{hot / 'foley'}[/bold]; the sources are untouched in {hot}.")
     return 1 if failed else 0
 
@@ -192,6 +204,8 @@ def _result(hot: Path, name: str) -> Result | None:
 
 def _tell(result: Result, console: Console) -> None:
     console.rule(f"[bold]{result.clip}[/bold]")
+    if note := NOTES.get(result.clip):
+        console.print(f"[dim]{note}[/dim]")
     if result.report is None:
         console.print(f"[red]failed[/red]\n{result.failure}")
         return

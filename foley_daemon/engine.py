@@ -27,14 +27,16 @@ from foley_daemon.domain import Chunk
 from foley_daemon.errors import ClipUnreadable, EngineDied
 from ssv2a.errors import FramesUnreadable, Ssv2aError
 from ssv2a.media.timeline import Timeline
-from ssv2a.types import Take, VideoSettings
+from ssv2a.types import Frames, Take, VideoSettings
 
 if TYPE_CHECKING:
+    from ssv2a.media.frames import FrameReader
     from ssv2a.pipeline import Ssv2a
 
 POLL_SECONDS = 0.2
 SILENCE_SECONDS = 3600.0  # a chunk of the released networks may take minutes on a processor
 CLOSE_SECONDS = 5.0
+DECODING = "decode frames"  # name of a stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,6 @@ class Loaded:
     """The models are ready."""
 
     seconds: float  # 0 where they were loaded before
-    decoder: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,7 +267,6 @@ def _serve(pipe: Connection, parent: int) -> None:
     log.set_up("warning", terminal=None)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business: it ends this child
     _die_with(parent)
-    _return_memory()
     current: tuple[ModelChoice, Ssv2a] | None = None
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         while True:
@@ -294,25 +294,29 @@ def _render_clip(
             choice.bundle, bank=choice.bank, device=choice.device, low_memory=choice.low_memory
         )
         current = (request.model, model)
-    seconds = time.monotonic() - started
+    pipe.send(Loaded(time.monotonic() - started))
     model, state = current[1], None
     with FrameReader(request.path, request.timeline, size=model.frame_size) as reader:
         for chunk in request.chunks:
-            started = time.monotonic()
-            frames = reader.read(chunk.frame_times)
-            decoding = time.monotonic() - started
-            if chunk.index == 0:
-                pipe.send(Loaded(seconds, reader.decoder))
+            clock: dict[str, float] = {}
             take, state = model.video(
-                frames,
+                _decoded(reader, chunk, clock),  # held by no name here: `video` lets them go
                 chunk.n_samples,
                 start=chunk.start,
                 seed=chunk.seed,
                 settings=request.settings,
                 previous=state,
             )
-            pipe.send(take.with_stage("decode frames", decoding))
+            pipe.send(take.with_stage(DECODING, clock[DECODING]))
     return current
+
+
+def _decoded(reader: FrameReader, chunk: Chunk, clock: dict[str, float]) -> Frames:
+    """The frames of a chunk that are looked at; `clock` is told how long it took."""
+    started = time.monotonic()
+    frames = reader.read(chunk.frame_times)
+    clock[DECODING] = time.monotonic() - started
+    return frames
 
 
 def _carry(error: Exception) -> _Failure:
@@ -328,21 +332,6 @@ def _carry(error: Exception) -> _Failure:
     if not isinstance(error, Ssv2aError):
         error.add_note(f"In the engine:\n{text}")
     return _Failure(error, text)
-
-
-def _return_memory() -> None:
-    """Have glibc give the memory of freed arrays back, so that a long clip takes no more than a short one.
-
-    By itself it raises the size from which it does so up to 32 MB, and keeps a heap for every thread.
-    """
-    if not sys.platform.startswith("linux"):
-        return
-    import ctypes
-
-    libc, m_mmap_threshold, m_arena_max = ctypes.CDLL(None), -3, -8
-    if hasattr(libc, "mallopt"):  # musl has none
-        libc.mallopt(m_mmap_threshold, 1_000_000)
-        libc.mallopt(m_arena_max, 2)
 
 
 def _die_with(parent: int) -> None:

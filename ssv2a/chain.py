@@ -178,7 +178,8 @@ _BUILDERS: dict[str, Callable[[_Place], Chain]] = {"mini": _mini, "released": _r
 def _sentences(place: _Place) -> Any:
     from ssv2a.embed.minilm import MiniLm
 
-    return MiniLm(place.path("text", "weights"), place.path("text", "tokenizer"), place.threads)
+    known = place.optional("text", "known")
+    return MiniLm(place.path("text", "weights"), place.path("text", "tokenizer"), place.threads, known)
 
 
 def _mini_clap(place: _Place) -> Any:
@@ -218,9 +219,7 @@ def _bank(place: _Place, clap: OnDemand[Any], text: OnDemand[Any] | None) -> Syn
     from ssv2a.synthesis.soundbank import SoundBank
 
     bank = open_bank(place.bundle, place.bank)
-    if text is None:
-        return SoundBank(bank, clap.get())
-    return SoundBank(bank, clap.get(), text.get(), place.optional("text", "phrases"))
+    return SoundBank(bank, clap.get(), None if text is None else text.get())
 
 
 def _torch_threads(place: _Place) -> int:

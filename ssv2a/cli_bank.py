@@ -70,7 +70,6 @@ def bank_build_command(
     chain = load_chain(bundle, device="auto", threads=threads, low_memory=True)
     mini = opened.implementation("text") == "minilm"
     sentences: Any = chain.texts.get() if mini else None
-    phrases = opened.path("text", "phrases") if mini and "phrases" in opened.roles["text"].files else None
     plan = Plan(
         folder=library,
         bank=(out or library / OWN_FOLDER).resolve(),
@@ -81,7 +80,7 @@ def bank_build_command(
     )
     try:
         with told() as on_file:
-            counts = build_library(plan, chain.clap.get(), Meanings(sentences, phrases), on_file)
+            counts = build_library(plan, chain.clap.get(), Meanings(sentences), on_file)
     except KeyboardInterrupt:
         typer.echo("stopped; run it again to go on", err=True)
         raise typer.Exit(130) from None

@@ -72,7 +72,7 @@ def bars(
     heard: list[Heard] = []
     if parts - {"loops", "size"}:
         model, load_seconds = _load(bundle, bank, threads)
-        figures, heard = _of_takes(model, load_seconds, ears, _Asked(parts, bank, seeds, out))
+        figures, heard = _of_takes(model, load_seconds, ears, _Asked(parts, bank, seeds, opened.frames, out))
     figures += _of_files(opened, sounds, parts)
 
     # 3. Told.
@@ -89,6 +89,7 @@ class _Asked:
     parts: frozenset[str]
     bank: str
     seeds: int
+    frames: int  # of a clip that are looked at
     out: Path | None  # folder of the takes; None: they are not kept
 
 
@@ -138,10 +139,10 @@ def _of_takes(
     from ssv2a.evaluate.bars import Listener, clean_bars, clip_bars, heard_bars, speed_bars, varied_bars
     from ssv2a.types import VideoSettings
 
-    listener = Listener(model, ears, VideoSettings())
+    listener = Listener(model, ears, VideoSettings(), asked.frames)
     figures: list[Bar] = []
     heard: list[Heard] = []
-    if "speed" in asked.parts:  # first: the memory of it all is that of one take
+    if "speed" in asked.parts:  # first: the memory is that of its takes alone
         figures += speed_bars(load_seconds, listener)
     takes = {kind: _takes(kind, listener, asked) for kind in KINDS}
     for kind in KINDS:

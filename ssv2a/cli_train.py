@@ -315,7 +315,9 @@ def _config_and_book(vectors: Path, run: Run) -> tuple[Ssv2aConfig, SourceBook]:
 def _sentences(bundle: Path, threads: int) -> MiniLm:
     from ssv2a.embed.minilm import MiniLm
 
-    return MiniLm(bundle / "minilm_l6_v2_int8.onnx", bundle / "minilm_tokenizer.json", threads)
+    text = MiniLm(bundle / "minilm_l6_v2_int8.onnx", bundle / "minilm_tokenizer.json", threads)
+    text.embed(["a sound"])  # for its faults
+    return text
 
 
 @cache  # `train all` uses it three times, and embedding thousands of captions takes a while

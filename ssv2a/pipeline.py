@@ -23,6 +23,7 @@ from ssv2a.chain import Chain, load_chain
 from ssv2a.cycle_mix import Mix, cycle_mix
 from ssv2a.errors import InputError
 from ssv2a.given import Given, Part, composed, heard_in, in_words, read_added, seen_in
+from ssv2a.memory import give_back
 from ssv2a.on_demand import OnDemand
 from ssv2a.roles import Eyes
 from ssv2a.slots import fixed_folds, slots
@@ -198,14 +199,16 @@ class Ssv2a:
         with self._stage(clock, "see", self._chain.eyes) as eyes:
             looks = _look(eyes, frames, settings)
             tracking = follow(looks, state.following)
+        moments = frames.times
+        del frames  # seen: where the caller keeps them no longer, their memory is free for the sound
 
         # 2. What does each frame sound like (Cycle Mix), and what the whole chunk (aggregator)?
         with self._stage(clock, "mix semantics", self._chain.networks) as networks:
             mix = self._mix(looks, state.given, draws.generator, settings)
             with torch.inference_mode():
                 target = networks.aggregate(mix.claps[None], generator=draws.generator)[0]
-            tracks = self._tracks(tracking.tracks, state.given, len(frames), draws.generator)
-        times = tuple(moment - start for moment in frames.times)
+            tracks = self._tracks(tracking.tracks, state.given, len(moments), draws.generator)
+        times = tuple(moment - start for moment in moments)
         scene = _scene(times, n_samples, looks, tracks, _array(target))
 
         # 3. Make it audible.
@@ -347,6 +350,7 @@ class Ssv2a:
             torch.set_num_threads(before)
             if self._low_memory:
                 self._chain.release()
+            give_back()
         clock[name] = clock.get(name, 0.0) + time.monotonic() - started
 
 

@@ -1,10 +1,10 @@
-"""The place of a picture: what is in the air, and what people walk on.
+"""The place of a picture: what is in the air, what people walk on, and what is out of place there.
 
-`scenes.csv` holds the rules, the first that holds decides. Evidence is a number by name: counts
-(`people`, `vehicles`, `label:boat`), shares of the picture (`greenery`, `sky`), how much leaves stir before
-a still camera (`stirring`) and the classifier's mass on places that sound like something
-(`place:sea_waves`). Crowds babble from eight people on: fewer are heard as single voices, and voices are
-not ours to make.
+`scenes.csv` holds the rules; of the air and the ground the first that holds decides. Evidence is a number by
+name: counts (`people`, `vehicles`, `label:boat`), shares of the picture (`greenery`, `sky`), how much leaves
+stir before a still camera (`stirring`) and the classifier's mass on places that sound like something
+(`place:sea_waves`). Crowds babble from eight people on: fewer are heard as single voices, and voices are not
+ours to make.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from ssv2a.heard import Heard
 from ssv2a.soundbank.vocabulary import vocabulary
 from ssv2a.types import Box, FloatArray
 
+DECIDES = ("ambience", "surface", "silent")
 COLUMNS = ("decides", "evidence", "at_least", "sound")
 PLACE = 0.33  # mass of a place from which it is believed; below, the classifier names places only roughly
 _SOME_GREEN = 0.05  # of the picture, to tell whether leaves stir
@@ -35,7 +36,7 @@ HARD_FLOOR = "footsteps_hard"  # what people walk on where no rule knows better
 class Rule:
     """One row of `scenes.csv`."""
 
-    decides: str  # "ambience" or "surface"
+    decides: str  # one of DECIDES
     evidence: str
     at_least: float
     sound: str  # key of the vocabulary
@@ -58,8 +59,10 @@ def load_scenes(path: Path) -> tuple[Rule, ...]:
 
 
 def _rule(row: dict[str, str], where: str) -> Rule:
-    if row["decides"] not in ("ambience", "surface"):
-        raise BundleError(f"{where}: {row['decides']!r} decides nothing; expected ambience or surface")
+    if row["decides"] not in DECIDES:
+        raise BundleError(
+            f"{where}: {row['decides']!r} decides nothing; expected one of {', '.join(DECIDES)}"
+        )
     if row["sound"] not in vocabulary():
         raise BundleError(f"{where}: {row['sound']!r} is not in the vocabulary")
     try:
@@ -110,6 +113,15 @@ def ambience(rules: Sequence[Rule], evidence: Mapping[str, float]) -> str | None
 def surface(rules: Sequence[Rule], evidence: Mapping[str, float]) -> str:
     """The footsteps that belong to the ground, a key of the vocabulary."""
     return _first(rules, "surface", evidence) or HARD_FLOOR
+
+
+def misplaced(rules: Sequence[Rule], evidence: Mapping[str, float]) -> frozenset[str]:
+    """Sounds, keys of the vocabulary, that nothing makes in such a place: a sea lion in a meadow is none."""
+    return frozenset(
+        rule.sound
+        for rule in rules
+        if rule.decides == "silent" and evidence.get(rule.evidence, 0.0) >= rule.at_least
+    )
 
 
 def under(thumb: FloatArray, box: Box) -> dict[str, float]:

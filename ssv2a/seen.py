@@ -13,7 +13,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from ssv2a.claims import Claim, merge, unlike
+from ssv2a.claims import SPECK, Claim, merge, unlike
 from ssv2a.detect.nanodet import NanoDet
 from ssv2a.detect.slices import closer
 from ssv2a.embed.classifier import Classifier
@@ -22,7 +22,7 @@ from ssv2a.embed.minilm import MiniLm
 from ssv2a.heard import Heard, HeardTable, caption_of
 from ssv2a.motion import Motion, Neighbour, camera_shift, motion, thumbnail
 from ssv2a.naming import name_regions, sound_of
-from ssv2a.scenes import Rule, ambience, gather, pool, stirring, surface, under
+from ssv2a.scenes import Rule, ambience, gather, misplaced, pool, stirring, surface, under
 from ssv2a.shots import changed, same_shot, spread
 from ssv2a.types import (
     MAX_SLOTS,
@@ -76,10 +76,11 @@ class _Crop:
 
 @dataclass(frozen=True, slots=True)
 class _Half:
-    """One side of a picture in which the detector found nothing."""
+    """One side of a picture in which the detector found nothing but specks."""
 
     box: Box
     odds: FloatArray  # [classes]
+    specks: bool  # whether something audible is there, but very small
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,15 +238,16 @@ class Eyes:
         evidence = {**pool([impression.evidence for impression in shot]), **moving}
         air = ambience(self._rules, evidence)
         air = None if air is None or air.casefold() in muted else air
+        nowhere = misplaced(self._rules, evidence)
         claims = [
             Claim(
-                self._source(crop, verdict, move, self._heard_as(own, n, evidence), muted),
-                animal=verdict.heard.group == "animal",
+                self._source(crop, verdict, move, self._heard_as(own, n, evidence), muted | nowhere),
+                group=verdict.heard.group,
                 borne_out=verdict.decision in BORNE_OUT,
             )
             for n, (crop, verdict, move) in enumerate(zip(own.crops, own.verdicts, own.moves, strict=True))
         ]
-        beyond = self._beyond(own, odds, muted)
+        beyond = self._beyond(own, odds, muted, nowhere)
         kept = merge([*unlike(claims, beyond), *beyond])[:most]
         scene = self._scene(odds, kept, air, muted)
         return Look(own.glance.time, scene, caption_of(air), kept, reused=False, cut=cut)
@@ -291,25 +293,34 @@ class Eyes:
                 masses[heard.sound] = masses.get(heard.sound, 0.0) + probability
         return max(masses.items(), key=lambda item: item[1])
 
-    def _beyond(self, own: _Impression, odds: FloatArray, muted: frozenset[str]) -> list[Claim]:
+    def _beyond(
+        self, own: _Impression, odds: FloatArray, muted: frozenset[str], nowhere: frozenset[str]
+    ) -> list[Claim]:
         """What no region shows: in the halves of the picture that hold nothing audible, else in the whole.
+
+        In a half with specks it can only be an instrument, whose parts they may be.
 
         Args:
             own: the frame.
             odds: [classes] of the whole picture, taken from its shot.
             muted: what must not sound.
+            nowhere: sounds that nothing makes in such a place.
         """
         alone = not own.verdicts
+        possible = np.array([heard.sound not in nowhere for heard in self._heard.classes])
         halves = [
             claim
             for half in own.halves
-            for claim in self._unexplained(half.box, half.odds, ALONE if alone else HALF, own, muted)
+            for claim in self._unexplained(
+                half.box, half.odds * possible, ALONE if alone else HALF, own, muted
+            )
+            if not half.specks or claim.group == "instrument"
         ]
         if len(halves) == 1 or len({claim.source.name for claim in halves}) > 1:
             surest = max(claim.source.confidence for claim in halves)
             return [claim for claim in halves if claim.source.confidence >= min(HALF, surest)]
         needed = HALF if halves else ALONE if alone else UNEXPLAINED
-        whole = self._unexplained(WHOLE_PICTURE, odds, needed, own, muted)
+        whole = self._unexplained(WHOLE_PICTURE, odds * possible, needed, own, muted)
         told = any(
             v.heard.group == "animal" and v.decision in BORNE_OUT and (v.heard.sound or v.heard.moving)
             for v in own.verdicts
@@ -331,7 +342,7 @@ class Eyes:
         weights = _audible(weigh_classes(self._heard.classes, odds, moving=False, places=False), heard)
         vector, reasons = blend(self._text, weights), self._whole(odds, weights)
         source = Source(box, SCENE, heard.name, caption, mass, vector, reasons)
-        return [Claim(source, animal=heard.group == "animal", borne_out=True)]
+        return [Claim(source, heard.group, borne_out=True)]
 
     def _scene(
         self, odds: FloatArray, sources: Sequence[Source], air: str | None, muted: frozenset[str]
@@ -366,15 +377,15 @@ class Eyes:
 def _empty(
     ends: tuple[FloatArray, FloatArray], regions: Sequence[Region], verdicts: Sequence[Verdict]
 ) -> tuple[_Half, ...]:
-    """The halves of a wide picture that nothing audible reaches into, with the classes of their ends."""
+    """The halves of a wide picture that hold nothing audible but specks, with the classes of their ends."""
     pairs = zip(regions, verdicts, strict=True)
-    audible = [region for region, verdict in pairs if verdict.heard.sound or verdict.heard.moving]
-    halves = zip((Box(0, 0, 0.5, 1), Box(0.5, 0, 1, 1)), ends, strict=True)
-    return tuple(
-        _Half(box, odds)
-        for box, odds in halves
-        if all(region.box.share_within(box) < REACHES for region in audible)
-    )
+    audible = [region.box for region, verdict in pairs if verdict.heard.sound or verdict.heard.moving]
+    halves = []
+    for half, odds in zip((Box(0, 0, 0.5, 1), Box(0.5, 0, 1, 1)), ends, strict=True):
+        there = [box for box in audible if box.share_within(half) >= REACHES]
+        if all(box.area < SPECK for box in there):
+            halves.append(_Half(half, odds, specks=bool(there)))
+    return tuple(halves)
 
 
 def _side(box: Box, image: ByteArray) -> float:

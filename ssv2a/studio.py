@@ -15,7 +15,7 @@ from ssv2a.errors import FfmpegFailed, InputError
 from ssv2a.explain import explain as draw_explanation
 from ssv2a.images import read_image
 from ssv2a.media.frames import FrameReader
-from ssv2a.media.timeline import Timeline, picture_timeline
+from ssv2a.media.timeline import Timeline, even_times, picture_timeline
 from ssv2a.pipeline import Ssv2a
 from ssv2a.types import SAMPLE_RATE, ByteArray, Composition, Frames, Take
 
@@ -81,8 +81,8 @@ class Studio:
         for path, name in names.items():
             self._batch.begin(path)
             with self._batch.tried(path):
-                frames, take = self._clip_take(path)
-                drawn = draw_explanation(path.name, frames, take) if explain else None
+                seen, take = self._clip_take(path, explain=explain)
+                drawn = draw_explanation(path.name, seen, take) if seen is not None else None
                 self._write(self._options.out, name, take, [{"video": str(path)}], drawn)
 
     def composition(self, parts: Composition, inputs: Sequence[Mapping[str, str]]) -> None:
@@ -110,17 +110,18 @@ class Studio:
             stems=self._options.tracks,
         )
 
-    def _clip_take(self, path: Path) -> tuple[Frames, Take]:
-        """The frames that were looked at, and the take."""
+    def _clip_take(self, path: Path, *, explain: bool) -> tuple[Frames | None, Take]:
+        """The frames that were looked at, if they are to be explained, and the take."""
         timeline = _timeline(path)
         n_samples = self._samples(min(timeline.duration, SECONDS))
         count = self._options.frames or self._bundle.frames
         times = even_times(timeline, Fraction(n_samples, SAMPLE_RATE), count)
         size = self._model.frame_size
         with FrameReader(path, timeline, size=size) as reader:
-            frames = reader.read(times)
+            frames = [reader.read(times)]
+        kept = frames[0] if explain else None  # else nobody holds them but `video`, which lets them go
         take, _ = self._model.video(
-            frames,
+            frames.pop(),
             n_samples,
             seed=self._options.seed,
             settings=self._settings,
@@ -132,7 +133,7 @@ class Studio:
                 "--duration takes up to 60 s, `foley process` all of it."
             )
             take = replace(take, warnings=(*take.warnings, short))
-        return frames, take
+        return kept, take
 
     def _samples(self, seconds: Fraction) -> int:
         """Length of a result: what the options say, else `seconds`."""
@@ -187,14 +188,3 @@ def _timeline(path: Path) -> Timeline:
             f"{path}: the clip cannot be read: {error} A video file that ffmpeg reads was expected. "
             "Does it play? Copy or export it again."
         ) from error
-
-
-def even_times(timeline: Timeline, seconds: Fraction, count: int) -> list[Fraction]:
-    """When the frames come that are looked at, in seconds from the picture's start, each frame once.
-
-    They are spread evenly over the first `seconds`, the first and the last frame shown in them included.
-    """
-    shown = [start - timeline.start for start in timeline.starts if start - timeline.start < seconds]
-    step = shown[-1] / max(1, count - 1)
-    numbers = {timeline.shown_at(number * step) for number in range(count)}
-    return [timeline.starts[number] - timeline.start for number in sorted(numbers)]

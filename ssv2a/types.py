@@ -9,9 +9,10 @@ are L2-normalised. Waveforms are [channels, samples] float32, full scale ±1.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
@@ -112,6 +113,22 @@ class Box:
         width = min(self.right, other.right) - max(self.left, other.left)
         height = min(self.bottom, other.bottom) - max(self.top, other.top)
         return max(width, 0.0) * max(height, 0.0) / max(self.area, 1e-12)
+
+    def share_covered(self, others: Sequence[Box]) -> float:
+        """Share of this box that lies in any of the others, 0..1."""
+        xs = sorted({self.left, self.right, *(x for o in others for x in (o.left, o.right))})
+        ys = sorted({self.top, self.bottom, *(y for o in others for y in (o.top, o.bottom))})
+        cells = [Box(x0, y0, x1, y1) for x0, x1 in pairwise(xs) for y0, y1 in pairwise(ys)]
+        covered = (c.area for c in cells if c._inside(self) and any(c._inside(other) for other in others))
+        return sum(covered) / max(self.area, 1e-12)
+
+    def _inside(self, other: Box) -> bool:
+        return (
+            other.left <= self.left
+            and self.right <= other.right
+            and other.top <= self.top
+            and self.bottom <= other.bottom
+        )
 
 
 WHOLE_PICTURE = Box(0.0, 0.0, 1.0, 1.0)

@@ -39,7 +39,8 @@ def classifier() -> Classifier:
 
 @cache
 def sentences() -> MiniLm:
-    return MiniLm(MINI / "minilm_l6_v2_int8.onnx", MINI / "minilm_tokenizer.json", threads=1)
+    known = MINI / "sentences.safetensors"
+    return MiniLm(MINI / "minilm_l6_v2_int8.onnx", MINI / "minilm_tokenizer.json", 1, known)
 
 
 @cache

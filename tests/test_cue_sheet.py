@@ -40,7 +40,8 @@ REFLECTED = 0.12  # seconds that a room answers after a sound has ended
 
 @pytest.fixture(scope="module")
 def synthesiser():
-    text = MiniLm(MINI / "minilm_l6_v2_int8.onnx", MINI / "minilm_tokenizer.json", 1)
+    known = MINI / "sentences.safetensors"
+    text = MiniLm(MINI / "minilm_l6_v2_int8.onnx", MINI / "minilm_tokenizer.json", 1, known)
     return SoundBank(Bank.open(MINI / "banks" / "default"), MiniClap.load(MINI / "clap.safetensors"), text)
 
 
@@ -96,6 +97,11 @@ def test_each_time_an_event_is_heard_has_a_row_and_no_more(synthesiser, caption,
     if count == 1:  # one thing at a time
         ends = [float(row["out_seconds"]) for row in rows]
         assert all(float(row["in_seconds"]) >= end for row, end in zip(rows[1:], ends, strict=False))
+
+
+def test_what_is_never_there_is_audible_nowhere():
+    motion = Motion.over([0.0], *np.zeros((3, 1), np.float32), SAMPLE_RATE)
+    assert soundbank._audible(motion) == ()
 
 
 def test_what_goes_on_has_a_row_for_each_stretch_in_which_its_source_is_there(synthesiser):

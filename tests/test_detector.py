@@ -8,12 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from seen_parts import MINI, classifier, detector, heard, picture, sentences
+from seen_parts import MINI, classifier, detector, heard, picture
 
 from ssv2a.detect.nanodet import MAX_STRETCH, NanoDet, fit, suppress
 from ssv2a.embed.classifier import crop
-from ssv2a.embed.minilm import MiniLm
-from ssv2a.errors import BundleError, InputError
+from ssv2a.errors import BundleError
 from ssv2a.heard import load_heard
 from ssv2a.soundbank.vocabulary import vocabulary
 from ssv2a.types import Box
@@ -119,29 +118,6 @@ def test_a_crop_is_named_by_what_is_in_it() -> None:
 def test_a_crop_always_has_pixels(a: float, b: float, c: float, d: float) -> None:
     box = Box(min(a, b), min(c, d), max(a, b), max(c, d))
     assert min(crop(np.zeros((7, 5, 3), np.uint8), box).shape) > 0
-
-
-def test_sentences_do_not_depend_on_their_neighbours_and_mean_what_they_say() -> None:
-    texts = [
-        "a dog barking",
-        "a dog barks a few times",
-        "a truck engine rumbling",
-        "a heavy diesel lorry idles and drives",
-    ]
-    together = sentences().embed(texts)
-    fresh = MiniLm(MINI / "minilm_l6_v2_int8.onnx", MINI / "minilm_tokenizer.json", threads=1)
-    alone = np.concatenate([fresh.embed([text]) for text in reversed(texts)])[::-1]
-    np.testing.assert_array_equal(together, alone)
-    np.testing.assert_allclose(np.linalg.norm(together, axis=1), 1, atol=1e-5)
-    near = together @ together.T
-    assert near[0, 1] > near[0, 2] + 0.1
-    assert near[2, 3] > near[1, 3] + 0.1
-    assert sentences().embed([]).shape == (0, 384)
-
-
-def test_an_empty_text_is_refused() -> None:
-    with pytest.raises(InputError, match="empty"):
-        sentences().embed(["a dog barking", "  "])
 
 
 def test_every_name_of_both_networks_is_in_the_table() -> None:

@@ -13,7 +13,6 @@ from typer.testing import CliRunner
 
 from ssv2a.cli import app
 from ssv2a.errors import EvaluationError
-from ssv2a.evaluate.bars import peak_memory
 from ssv2a.evaluate.evaluation import (
     Evaluation,
     Evaluator,
@@ -209,13 +208,6 @@ def test_the_page_sorts_a_score_of_nothing_above_none(tmp_path):
         none, naught, below = columns[:, column]
         assert (naught, below) == (0.0, -0.5)
         assert none < below
-
-
-def test_the_peak_of_memory_is_told_without_proc_too(monkeypatch):
-    known = peak_memory()
-    monkeypatch.setattr("pathlib.Path.is_file", lambda _: False)
-    assert 0.9 * known < peak_memory() < max(100 * known, 50e9)
-    assert peak_memory() > 50e6
 
 
 def test_silence_is_black_in_pictures_and_the_loudest_is_white():

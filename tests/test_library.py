@@ -36,7 +36,14 @@ from ssv2a.types import SAMPLE_RATE, Composition, VideoSettings
 
 MINI = Path(__file__).parents[1] / "ssv2a" / "bundles" / "mini"
 COMMUNITY = MINI / "banks" / "community"
-MEANINGS = Meanings(MiniLm(MINI / "minilm_l6_v2_int8.onnx", MINI / "minilm_tokenizer.json", 1))
+MEANINGS = Meanings(
+    MiniLm(
+        MINI / "minilm_l6_v2_int8.onnx",
+        MINI / "minilm_tokenizer.json",
+        1,
+        MINI / "sentences.safetensors",
+    )
+)
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,9 @@
-import os
 from pathlib import Path
 
 import pytest
 
 from ssv2a.embed.minilm import MiniLm
-from ssv2a.soundbank.meanings import Meanings, phrases, substitutes, write_vectors
+from ssv2a.soundbank.meanings import Meanings, phrases, substitutes
 from ssv2a.soundbank.vocabulary import vocabulary
 
 MINI = Path(__file__).parents[1] / "ssv2a" / "bundles" / "mini"
@@ -113,14 +112,13 @@ room_tone | a silent empty apartment
 
 @pytest.fixture(scope="module")
 def text() -> MiniLm:
-    return MiniLm(MINI / "minilm_l6_v2_int8.onnx", MINI / "minilm_tokenizer.json", 1)
+    known = MINI / "sentences.safetensors"
+    return MiniLm(MINI / "minilm_l6_v2_int8.onnx", MINI / "minilm_tokenizer.json", 1, known)
 
 
 @pytest.fixture(scope="module")
-def meanings(text: MiniLm, tmp_path_factory: pytest.TempPathFactory) -> Meanings:
-    vectors = tmp_path_factory.mktemp("meanings") / "phrases.safetensors"
-    write_vectors(text, vectors)
-    return Meanings(text, vectors)
+def meanings(text: MiniLm) -> Meanings:
+    return Meanings(text)
 
 
 def asked() -> list[tuple[str, str]]:
@@ -148,17 +146,12 @@ def test_words_of_the_vocabulary_need_no_encoder() -> None:
     assert Meanings(None).sound_of("something else altogether") is None
 
 
-def test_vectors_of_other_phrases_are_computed_anew(
-    text: MiniLm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_phrases_that_are_not_known_are_understood_all_the_same(
+    text: MiniLm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kept = tmp_path / "phrases.safetensors"
     few = {"a dog barking": "dog_bark", "rain falling": "rain"}
-    with monkeypatch.context() as patch:
-        patch.setattr("ssv2a.soundbank.meanings.phrases", lambda: few)
-        write_vectors(text, kept)
-    monkeypatch.setattr("ssv2a.soundbank.meanings.phrases", lambda: {**few, "a saw": "saw"})
-    assert Meanings(text, kept).sound_of("sawing") == "saw"
-    assert Meanings(text, tmp_path / "missing").sound_of("it rains") == "rain"
+    monkeypatch.setattr("ssv2a.soundbank.meanings.phrases", lambda: {**few, "a very blunt saw": "saw"})
+    assert Meanings(text).sound_of("sawing bluntly") == "saw"
 
 
 @pytest.mark.parametrize(
@@ -240,14 +233,3 @@ def test_substitutes_are_phrases_and_no_sound_has_only_substitutes():
     assert not any(phrase.startswith("~") for phrase in known)
     assert {known[phrase] for phrase in known.keys() - substitutes()} == set(known.values())
     assert "a piano playing" not in substitutes()
-
-
-def test_the_phrases_vectors_can_be_read_by_others_as_the_umask_says(text, tmp_path, monkeypatch):
-    monkeypatch.setattr("ssv2a.soundbank.meanings.phrases", lambda: {"rain falling": "rain"})
-    (tmp_path / "phrases.safetensors").touch(0o600)  # as earlier versions left it
-    before = os.umask(0o022)
-    try:
-        write_vectors(text, tmp_path / "phrases.safetensors")
-    finally:
-        os.umask(before)
-    assert (tmp_path / "phrases.safetensors").stat().st_mode & 0o777 == 0o644

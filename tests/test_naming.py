@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from seen_parts import heard, odds_of
 
-from ssv2a.claims import Claim, unlike
+from ssv2a.claims import Claim, merge, unlike
 from ssv2a.motion import Motion
 from ssv2a.naming import name_regions, sound_of
-from ssv2a.types import WHOLE_PICTURE, Box, Region, Source
+from ssv2a.types import SCENE, WHOLE_PICTURE, Box, Decision, Reasons, Region, Source
 
 
 def region(label: str, confidence: float, left: float, right: float) -> Region:
@@ -87,15 +88,67 @@ def test_what_is_too_small_to_tell_is_what_its_larger_likes_are():
     assert names(three, crops)[2] == ("goose", "detector"), "most of them"
 
 
-def claim(name: str, box: Box, *, animal: bool = True, borne_out: bool = False) -> Claim:
-    source = Source(box, name, name, name, 0.6, np.ones(4, np.float32), None)
-    return Claim(source, animal=animal, borne_out=borne_out)
+def claim(
+    name: str,
+    box: Box,
+    *,
+    group: str = "animal",
+    borne_out: bool = False,
+    label: str = "",
+    decision: Decision = "confirmed",
+) -> Claim:
+    reasons = Reasons(decision, (), ())
+    source = Source(box, label or name, name, name, 0.6, np.ones(4, np.float32), reasons)
+    return Claim(source, group, borne_out)
+
+
+def test_a_leg_between_two_horses_is_no_dog():
+    left, right = claim("horse", Box(0.1, 0.2, 0.4, 0.9)), claim("horse", Box(0.4, 0.2, 0.7, 0.9))
+    between = Box(0.35, 0.5, 0.45, 0.85)
+    leg = claim("dog", between, label="cow", decision="overruled", borne_out=True)
+    dog = claim("dog", between, label="dog", decision="confirmed", borne_out=True)
+    beside = claim("dog", Box(0.6, 0.5, 0.9, 0.85), label="cow", decision="overruled", borne_out=True)
+    assert merge([left, right, leg]) == (left.source, right.source)
+    assert dog.source in merge([left, right, dog])
+    assert beside.source in merge([left, right, beside])
+    close, half_out = claim("horse", Box(0.2, 0.2, 0.5, 0.9)), Box(0.3, 0.6, 0.45, 1.0)
+    before = claim("dog", half_out, label="cow", decision="overruled", borne_out=True)
+    assert before.source in merge([left, close, before]), "what two cover is counted once"
+
+
+def test_what_several_boxes_cover_is_counted_once():
+    whole, half = Box(0.2, 0.2, 0.6, 0.6), Box(0.0, 0.0, 0.4, 1.0)
+    assert whole.share_covered([]) == 0
+    assert whole.share_covered([half]) == pytest.approx(0.5)
+    assert whole.share_covered([half, half]) == pytest.approx(0.5)
+    assert whole.share_covered([half, Box(0.3, 0.0, 0.5, 0.4)]) == pytest.approx(0.625)
+    assert whole.share_covered([WHOLE_PICTURE, half]) == pytest.approx(1)
+
+
+def test_a_cymbal_of_a_drum_kit_is_no_wind_chime():
+    half = claim(
+        "drum", Box(0, 0, 0.5, 1), group="instrument", label=SCENE, decision="picture", borne_out=True
+    )
+    speck, large = Box(0.35, 0.2, 0.45, 0.4), Box(0.1, 0.2, 0.45, 0.6)
+    chimes = [
+        claim("chime", box, group="thing", label=label, decision=decision, borne_out=True)
+        for box, label, decision in (
+            (speck, "umbrella", "overruled"),
+            (speck, "chime", "confirmed"),
+            (large, "umbrella", "overruled"),
+        )
+    ]
+    assert [chime.source in merge([half, chime]) for chime in chimes] == [False, True, True]
+    bus = claim("bus", speck, group="vehicle", label="umbrella", decision="overruled", borne_out=True)
+    assert bus.source in merge([half, bus])
+    aside = claim("chime", Box(0.6, 0.2, 0.7, 0.4), group="thing", label="umbrella", decision="overruled")
+    assert aside.source in merge([half, aside])
 
 
 def test_the_whole_picture_s_animal_is_what_unsure_labels_meant():
     here = Box(0.1, 0.1, 0.9, 0.9)
     dog, fox = claim("dog", here), claim("fox", here, borne_out=True)
-    car, hippo = claim("car", here, animal=False), claim("hippopotamus", WHOLE_PICTURE, borne_out=True)
+    car, hippo = claim("car", here, group="vehicle"), claim("hippopotamus", WHOLE_PICTURE, borne_out=True)
     assert unlike([dog, fox, car], [hippo]) == [fox, car]
     assert unlike([dog, fox, car], []) == [dog, fox, car]
     assert unlike([dog], [claim("fox", Box(0, 0, 0.5, 1), borne_out=True)]) == [dog]

@@ -14,9 +14,9 @@ from ssv2a.errors import BundleError, InputError
 from ssv2a.evaluate.material import PICTURES as PHOTOGRAPHS
 from ssv2a.images import read_image
 from ssv2a.motion import Motion, Neighbour, Shift, camera_shift, motion, thumbnail
-from ssv2a.scenes import ambience, gather, load_scenes, stirring, surface, under
-from ssv2a.seen import Eyes
-from ssv2a.types import Box, ByteArray, FloatArray, Look, Region
+from ssv2a.scenes import ambience, gather, load_scenes, misplaced, stirring, surface, under
+from ssv2a.seen import Eyes, _Glance, _Impression
+from ssv2a.types import SCENE, Box, ByteArray, FloatArray, Look, Region
 
 
 def look_at(image: ByteArray) -> Look:
@@ -305,6 +305,36 @@ def test_places_and_rules_decide_the_ambience() -> None:
     assert air(["surfboard"]) == "sea_waves"
     beach = gather([], heard().classes, odds_of(beach=0.6), grey)
     assert surface(rules, beach) == "footsteps_soft"
+
+
+@pytest.mark.parametrize(
+    ("name", "share"), [("cow", 0.05), ("horse", 0.05), ("sheep", 0.025), ("goat", 0.025)]
+)
+def test_a_small_animal_in_an_empty_half_gets_no_company(name: str, share: float) -> None:
+    """What the classifier guesses of a grey half is not heard beside it."""
+    image = Image.fromarray(read_image(PHOTOGRAPHS / f"{name}.jpg"))
+    scale = (share * 1280 * 720 / (image.width * image.height)) ** 0.5
+    small = image.resize((round(image.width * scale), round(image.height * scale)))
+    canvas = Image.new("RGB", (1280, 720), (150, 150, 146))
+    canvas.paste(small, (320 - small.width // 2, 360 - small.height // 2))
+    look = look_at(np.asarray(canvas))
+    assert all(source.label != SCENE for source in look.sources), look.sources
+
+
+def test_a_sea_lion_in_a_meadow_is_none() -> None:
+    own = eyes()
+    odds = odds_of(sea_lion=0.9)
+    meadow = picture("meadow")
+    seen = _Impression(_Glance(Fraction(0), meadow, thumbnail(meadow), (), 0), (), (), (), odds, (), {})
+    none: frozenset[str] = frozenset()
+    assert [claim.source.name for claim in own._beyond(seen, odds, none, none)] == ["sea lion"]
+    assert own._beyond(seen, odds, none, frozenset({"water_splash"})) == []
+
+
+def test_nothing_splashes_in_a_meadow() -> None:
+    rules = load_scenes(MINI / "scenes.csv")
+    assert misplaced(rules, {"greenery": 0.4}) == {"water_splash"}
+    assert misplaced(rules, {"greenery": 0.2, "place:sea_waves": 0.9}) == frozenset()
 
 
 def test_broken_rules_are_refused_with_their_line(tmp_path) -> None:

@@ -73,7 +73,8 @@ def heard(bundle: Bundle) -> HeardTable:
 
 @pytest.fixture(scope="module")
 def text(bundle: Bundle) -> MiniLm:
-    return MiniLm(bundle.path("text", "weights"), bundle.path("text", "tokenizer"), 1)
+    known = bundle.path("text", "known")
+    return MiniLm(bundle.path("text", "weights"), bundle.path("text", "tokenizer"), 1, known)
 
 
 class Stub:

@@ -31,8 +31,7 @@ from ssv2a.cli_files import VIDEOS, files_in, result_names
 from ssv2a.cli_options import told
 from ssv2a.errors import InputError
 from ssv2a.media import ffmpeg
-from ssv2a.media.timeline import Timeline
-from ssv2a.studio import even_times
+from ssv2a.media.timeline import Timeline, even_times
 
 RATE = 48_000
 SECONDS = 1

@@ -43,7 +43,8 @@ def clap():
 
 @pytest.fixture(scope="module")
 def text():
-    return MiniLm(MINI / "minilm_l6_v2_int8.onnx", MINI / "minilm_tokenizer.json", 1)
+    known = MINI / "sentences.safetensors"
+    return MiniLm(MINI / "minilm_l6_v2_int8.onnx", MINI / "minilm_tokenizer.json", 1, known)
 
 
 @pytest.fixture(scope="module")

@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-import resource
-import sys
 import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property, partial
 from itertools import combinations
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
 from ssv2a.errors import EvaluationError
 from ssv2a.evaluate.composed import Composed, compose, ring
 from ssv2a.evaluate.material import Wanted, captions, pairs, pictures, side_by_side
+from ssv2a.evaluate.slides import SECONDS, write_panning_clip
 from ssv2a.evaluate.tagger import Tagger, is_heard, top_labels
+from ssv2a.media.frames import FrameReader
+from ssv2a.media.timeline import even_times, picture_timeline
+from ssv2a.memory import peak_memory
 from ssv2a.pipeline import Ssv2a
 from ssv2a.soundbank.bank import Bank
 from ssv2a.soundbank.grains import granulate
 from ssv2a.soundbank.render import loudness
 from ssv2a.types import SAMPLE_RATE, Composition, FloatArray, Take, VideoSettings
 
-SECONDS = 10  # of every take
 TOP_ONE, TOP_PAIR = 5, 10  # labels among which one source, or both of a pair, must be
 LARGEST_DC = 1e-3  # of full scale
 LOUDNESS_SPREAD = 3.0  # LU between seeds
@@ -101,9 +104,13 @@ class Listener:
         model: the bundle with one of its banks.
         tagger: opens the one that listens, which took no part in the bundle's making; None: nobody does.
         settings: of every take.
+        frames: of a clip that are looked at.
     """
 
-    def __init__(self, model: Ssv2a, tagger: Callable[[], Tagger] | None, settings: VideoSettings) -> None:
+    def __init__(
+        self, model: Ssv2a, tagger: Callable[[], Tagger] | None, settings: VideoSettings, frames: int
+    ) -> None:
+        self._frames = frames
         self._model = model
         self._open = tagger
         self._settings = settings
@@ -126,6 +133,15 @@ class Listener:
             clip = compose(self._model, first, second, self._settings)
             before, after = (top_labels(self._ears, sound, TOP_ONE) for sound in clip.alone)
             yield clip, set(before) != set(after)
+
+    def clip(self, path: Path, seed: int) -> Take:
+        """A take of the first ten seconds of a clip, as `ssv2a video` makes it."""
+        timeline = picture_timeline(path)
+        with FrameReader(path, timeline, size=self._model.frame_size) as reader:
+            times = even_times(timeline, Fraction(SECONDS), self._frames)
+            return self._model.video(
+                reader.read(times), SECONDS * SAMPLE_RATE, seed=seed, settings=self._settings
+            )[0]
 
     def hear(self, wanted: tuple[Wanted, ...], seed: int) -> Heard:
         """One take of ten seconds, and the tagger's labels."""
@@ -256,13 +272,24 @@ def _loop(recording: FloatArray) -> float:
 
 
 def speed_bars(load_seconds: float, listener: Listener) -> list[Bar]:
-    """How long loading and ten seconds of sound take, and the memory of this process so far."""
+    """How long loading, a caption and a clip take, and the memory of this process so far.
+
+    Raises:
+        FfmpegMissing, FfmpegFailed, FfmpegTimeout: the clip cannot be written.
+    """
     wanted = captions()[0]
-    times = [_seconds(partial(listener.take, (wanted,), seed)) for seed in range(6)][1:]
+    with TemporaryDirectory() as folder:
+        clip = Path(folder) / "clip.mp4"
+        write_panning_clip(clip)
+        caption, whole = (
+            float(np.median([_seconds(partial(work, seed)) for seed in range(6)][1:]))
+            for work in (partial(listener.take, (wanted,)), partial(listener.clip, clip))
+        )
     return [
         Bar("loading", load_seconds, "s", 3.0, at_most=True),
-        Bar("10 s of sound for a caption, median of 5", float(np.median(times)), "s", 1.0, at_most=True),
-        Bar("memory at the peak", peak_memory() / 1e9, "GB", 1.0, at_most=True),
+        Bar("10 s of sound for a caption, median of 5", caption, "s", 1.0, at_most=True),
+        Bar("a 10 s clip in 1080p read, seen and heard, median of 5", whole, "s", 10.0, at_most=True),
+        Bar("memory at the peak, such clips among it", peak_memory() / 1e9, "GB", 1.0, at_most=True),
     ]
 
 
@@ -271,20 +298,6 @@ def size_bar(bundle: Path) -> Bar:
     files = [path for path in bundle.rglob("*") if path.is_file()]
     deflated = sum(len(zlib.compress(file.read_bytes(), 6)) for file in files)
     return Bar("size, deflated", deflated / 1e6, "MB", 80, at_most=True)
-
-
-def peak_memory() -> int:
-    """Bytes that this process held in memory at the most.
-
-    Without /proc the figure is `getrusage`'s, in which what the process that started this one had reached may
-    be counted too.
-    """
-    status = Path("/proc/self/status")
-    if not status.is_file():
-        unit = 1 if sys.platform == "darwin" else 1024  # bytes
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-    rows = dict(line.split(":", 1) for line in status.read_text(encoding="ascii").splitlines() if ":" in line)
-    return int(rows["VmHWM"].split()[0]) * 1024
 
 
 def _seconds(work: Callable[[], object]) -> float:

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from ssv2a.evaluate.material import Wanted, pictures
-from ssv2a.media import ffmpeg
+from ssv2a.evaluate.slides import write_slides
 from ssv2a.media.frames import FrameReader
 from ssv2a.media.timeline import picture_timeline
 from ssv2a.pipeline import Ssv2a
@@ -126,26 +126,14 @@ def compose(model: Ssv2a, first: Wanted, second: Wanted, settings: VideoSettings
 def _write(path: Path, first: Wanted, second: Wanted) -> None:
     """The first thing is on the left until LEAVES, the second on the right from ENTERS on."""
     shots = ((first, None, ENTERS), (first, second, LEAVES - ENTERS), (None, second, ENDS - LEAVES))
-    sources: list[str] = []
-    for number, (left, right, seconds) in enumerate(shots):
+    slides = []
+    for left, right, seconds in shots:
         canvas = Image.new("RGB", (_WIDTH, _HEIGHT), _GREY)
         for side, thing in enumerate((left, right)):
             if thing is not None:
                 _place(canvas, thing, side)
-        still = path.with_name(f"{number}.png")
-        canvas.save(still)
-        sources += ["-loop", "1", "-framerate", str(_RATE), "-t", str(seconds), "-i", ffmpeg.url(still)]
-    joined = [
-        "-filter_complex",
-        f"concat=n={len(shots)}",
-        "-c:v",
-        "libx264",
-        "-crf",
-        "20",
-        "-pix_fmt",
-        "yuv420p",
-    ]
-    ffmpeg.run(["-y", *sources, *joined, ffmpeg.url(path)], timeout=120)
+        slides.append((canvas, Fraction(seconds)))
+    write_slides(path, slides, _RATE)
 
 
 def _place(canvas: Image.Image, thing: Wanted, side: int) -> None:

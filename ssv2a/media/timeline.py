@@ -71,6 +71,17 @@ def picture_timeline(path: Path) -> Timeline:
     return timeline_of(stream, packets, str(path))
 
 
+def even_times(timeline: Timeline, seconds: Fraction, count: int) -> list[Fraction]:
+    """When the frames come that are looked at, in seconds from the picture's start, each frame once.
+
+    They are spread evenly over the first `seconds`, the first and the last frame shown in them included.
+    """
+    shown = [start - timeline.start for start in timeline.starts if start - timeline.start < seconds]
+    step = shown[-1] / max(1, count - 1)
+    numbers = {timeline.shown_at(number * step) for number in range(count)}
+    return [timeline.starts[number] - timeline.start for number in sorted(numbers)]
+
+
 def is_cover(stream: Mapping[str, Any]) -> bool:
     """Whether ffprobe's description of a video stream is one of an attached picture."""
     return bool(stream.get("disposition", {}).get("attached_pic"))

@@ -23,6 +23,7 @@ Formant = tuple["float | Signal", float, float]
 
 TEXTURE_RMS = 0.1  # −20 dBFS
 PEAK = 0.7  # −3 dBFS
+_LOWEST = 18.0  # Hz of what is made
 OPEN_AIR = ((40.0, 0.0), (200.0, -4.0), (1000.0, -14.0), (5000.0, -34.0))  # Hz, dB: far town and wind
 LEAVES = ((100.0, -14.0), (400.0, -2.0), (1200.0, 0.0), (4000.0, -8.0), (10_000.0, -22.0))  # Hz, dB
 _CONTROL = 64  # samples between two values of a slowly varying gain
@@ -53,9 +54,16 @@ def walk(n: int, rng: Rng, rate: float, low: float = -1.0, high: float = 1.0) ->
     count = int(n * rate / SAMPLE_RATE) + 3
     points = rng.uniform(low, high, count)
     position = np.arange(n) * (rate / SAMPLE_RATE) + rng.uniform()
-    index = position.astype(np.int64)
-    share = 0.5 - 0.5 * np.cos(np.pi * (position - index))
-    return np.asarray(points[index] * (1 - share) + points[index + 1] * share, dtype=np.float64)
+    index = position.astype(np.int32)
+    position -= index
+    position *= np.pi
+    share = np.cos(position, out=position)
+    share *= -0.5
+    share += 0.5
+    risen = np.diff(points)[index]
+    risen *= share
+    risen += points[index]
+    return risen
 
 
 def curve(n: int, points: Sequence[tuple[float, float]]) -> Signal:
@@ -122,8 +130,13 @@ def gain_at(frequencies: Signal, points: Sequence[tuple[float, float]]) -> Signa
 def filtered(x: Signal, points: Sequence[tuple[float, float]]) -> Signal:
     """Zero-phase filter with the response of (Hz, dB) points, straight over log frequency."""
     size = fft.next_fast_len(x.shape[-1] + 4096, real=True)
-    spectrum = fft.rfft(x, size) * gain_at(np.arange(size // 2 + 1) * (SAMPLE_RATE / size), points)
-    return np.asarray(fft.irfft(spectrum, size)[..., : x.shape[-1]], dtype=np.float64)
+    gains = gain_at(np.arange(size // 2 + 1) * (SAMPLE_RATE / size), points)
+    out = np.empty(x.shape)
+    for place in np.ndindex(x.shape[:-1]):  # one after the other: less memory
+        spectrum = fft.rfft(x[place], size)
+        spectrum *= gains
+        out[place] = fft.irfft(spectrum, size, overwrite_x=True)[: x.shape[-1]]
+    return out
 
 
 def highpass(x: Signal, hertz: float) -> Signal:
@@ -279,7 +292,10 @@ def reverberated(x: Signal, rng: Rng, seconds: float, share: float, bright: floa
     size = samples(seconds)
     tail = lowpass(rng.standard_normal(size), bright) * np.exp(-6.908 * np.arange(size) / size)
     tail /= np.sqrt(np.sum(tail * tail)) + 1e-12
-    return np.asarray(x + share * signal.oaconvolve(x, tail)[: x.size], dtype=np.float64)
+    diffuse = convolved(x, tail)
+    diffuse *= share
+    diffuse += x
+    return diffuse
 
 
 def passed(x: Signal, distance: float, speed: float, at: float) -> Signal:
@@ -293,35 +309,41 @@ def passed(x: Signal, distance: float, speed: float, at: float) -> Signal:
     """
     emitted = np.arange(x.size) / SAMPLE_RATE
     metres = np.hypot(distance, speed * (emitted - at))
-    arrival = emitted + (metres - metres[0]) / 343.0
+    arrival = (metres - metres[0]) / 343.0
+    arrival += emitted
+    del emitted
+    given = np.divide(x * distance, metres, out=metres)
     heard = np.arange(int(arrival[-1] * SAMPLE_RATE)) / SAMPLE_RATE
-    return np.asarray(np.interp(heard, arrival, x * distance / metres), dtype=np.float64)
+    return np.asarray(np.interp(heard, arrival, given), dtype=np.float64)
 
 
 def stereo(make: Callable[[Rng], Signal], rng: Rng, width: float = 0.7) -> Signal:
     """Two takes of a wide sound [2, n]: `width` 0 is mono, 1 two independent channels."""
     left, right = make(rng), make(rng)
-    return np.stack([left + (1 - width) * right, right + (1 - width) * left])
+    both = np.empty((2, left.size))
+    for ear, near, far in zip(both, (left, right), (right, left), strict=True):
+        np.multiply(far, 1 - width, out=ear)
+        ear += near
+    return both
 
 
 # --- finishing ----------------------------------------------------------------------------------
 
 
-def _rows(x: Signal) -> Signal:
-    return highpass(np.atleast_2d(x), 18.0)
-
-
 def texture(x: Signal) -> FloatArray:
     """Finish a texture: no DC, RMS −20 dBFS, or less where the peak would go over −3 dBFS."""
-    lead = x[..., ::-1][..., -min(4800, x.shape[-1]) :]  # the filter starts settled: it has heard a mirror
-    rows = _rows(np.concatenate([lead, x], axis=-1))[:, lead.shape[-1] :]
-    rms, peak = float(np.sqrt(np.mean(rows * rows))), float(np.abs(rows).max())
-    return np.asarray(rows * min(TEXTURE_RMS / (rms + 1e-12), PEAK / (peak + 1e-12)), dtype=np.float32)
+    lead = min(4800, x.shape[-1])  # samples of a mirror, which the filter hears first: it starts settled
+    rows = np.empty(np.atleast_2d(x).shape)
+    for row, source in zip(rows, np.atleast_2d(x), strict=True):
+        row[:] = highpass(np.concatenate([source[:lead][::-1], source]), _LOWEST)[lead:]
+    rms, peak = float(np.sqrt(np.mean(rows * rows))), float(max(rows.max(), -rows.min()))
+    rows *= min(TEXTURE_RMS / (rms + 1e-12), PEAK / (peak + 1e-12))
+    return rows.astype(np.float32)
 
 
 def event(x: Signal, n_samples: int, rise: float = 0.0005, fall: float = 0.02) -> FloatArray:
     """Finish an event: no DC, cut at `n_samples`, both ends at zero, peak −3 dBFS."""
-    rows = faded(_rows(x)[:, :n_samples], rise, fall)
+    rows = faded(highpass(np.atleast_2d(x), _LOWEST)[:, :n_samples], rise, fall)
     rows[:, 0] = 0.0
     return np.asarray(rows * (PEAK / (float(np.abs(rows).max()) + 1e-12)), dtype=np.float32)
 

@@ -7,7 +7,6 @@ no sound for (voices, music by name), so that it is not taken for something else
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from functools import cache, cached_property
@@ -15,10 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
-from ssv2a.files import write_whole
 from ssv2a.soundbank.vocabulary import vocabulary
 from ssv2a.types import FloatArray
 
@@ -48,14 +44,12 @@ class Meanings:
     """Free texts → sounds of the vocabulary.
 
     Args:
-        text: the sentence encoder; None: only the phrases themselves are understood.
-        vectors: of the phrases, written by `write_vectors`; None, or of other phrases: computed when the
-            first free text comes, which takes some seconds.
+        text: the sentence encoder, to which the phrases had better be known: if they are not, the first free
+            text takes some seconds; None: only the phrases themselves are understood.
     """
 
-    def __init__(self, text: Sentences | None, vectors: Path | None = None) -> None:
+    def __init__(self, text: Sentences | None) -> None:
         self._text = text
-        self._file = vectors
         self._sounds = phrases()
 
     def sound_of(self, text: str) -> str | None:
@@ -140,9 +134,6 @@ class Meanings:
     @cached_property
     def _vectors(self) -> FloatArray:
         """[phrases, d]."""
-        kept = _read_vectors(self._file) if self._file is not None else None
-        if kept is not None:
-            return kept
         assert self._text is not None
         return self._text.embed(list(self._sounds))
 
@@ -167,24 +158,3 @@ def _rows() -> Iterator[tuple[str, str]]:
     for line in _PHRASES.read_text(encoding="utf-8").splitlines():
         key, *more = (part.strip() for part in line.split("|"))
         yield from ((key, phrase.lower()) for phrase in more)
-
-
-def write_vectors(text: Sentences, path: Path) -> None:
-    """Keep the phrases' sentence vectors, in half precision, so that nobody has to wait for them."""
-    vectors = text.embed(list(phrases())).astype(np.float16)
-    write_whole(path, save({"phrases": vectors}, metadata={"of": _fingerprint()}))
-
-
-def _read_vectors(path: Path) -> FloatArray | None:
-    """The vectors of the phrases as they are now; None where the file is of others or cannot be read."""
-    try:
-        with safe_open(path, framework="numpy") as file:
-            if (file.metadata() or {}).get("of") != _fingerprint():
-                return None
-            return np.asarray(file.get_tensor("phrases"), np.float32)
-    except (OSError, SafetensorError):
-        return None
-
-
-def _fingerprint() -> str:
-    return hashlib.blake2b("\n".join(phrases()).encode(), digest_size=8).hexdigest()

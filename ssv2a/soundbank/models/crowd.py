@@ -204,7 +204,10 @@ def _babble(params: Params, n: int, rng: Rng) -> FloatArray:
         )
     murmur = np.stack([heard[0] + 0.5 * heard[1], heard[1] + 0.5 * heard[0]])[:, samples(_LEAD) :]
     air = shaped(n + _APART, rng, _HALL)
-    return texture(murmur + params["air"] * murmur.std() * np.stack([air[:n], air[_APART:]]))
+    air *= params["air"] * murmur.std()
+    murmur[0] += air[:n]
+    murmur[1] += air[_APART:]
+    return texture(murmur)
 
 
 def _utter(bus: Signal, grains: Signal, said: Talk, level: float) -> None:

@@ -109,19 +109,20 @@ def engine(
         rng,
     )
     length = kind.pulse_seconds
-    pulse = convolved(train, decay(samples(length), length, 0.12 * length))
-    burst = convolved(np.maximum(train, 0), decay(samples(0.03), 0.025, 0.001))
-    clicks = impulses(n, times + 0.4 * period, gains * rng.uniform(0.3, 1.0, times.size))
+    click_gains = gains * rng.uniform(0.3, 1.0, times.size)
     tick = decay(samples(0.01), 0.008, 0.0002) * band(samples(0.01), rng, 2500, 7000)
-    parts = (
-        (kind.tone, convolved(pulse, exhaust)),
-        (kind.noise, burst * band(n, rng, *kind.noise_hz, 9.0)),
-        (kind.rattle, convolved(clicks, tick)),
-        (kind.hiss, shaped(n, rng, [(50, -6), (150, 0), (600, -5), (2000, -16), (8000, -40)])),
-    )
-    mixed = sum((share * unit(part) for share, part in parts), start=np.zeros(n))
+    pulse = convolved(train, decay(samples(length), length, 0.12 * length))
+    mixed = kind.tone * unit(convolved(pulse, exhaust))  # part by part: each is as long as the whole
+    del pulse
+    burst = convolved(np.maximum(train, 0), decay(samples(0.03), 0.025, 0.001))
+    del train
+    burst *= band(n, rng, *kind.noise_hz, 9.0)
+    mixed += kind.noise * unit(burst)
+    del burst
+    mixed += kind.rattle * unit(convolved(impulses(n, times + 0.4 * period, click_gains), tick))
+    mixed += kind.hiss * unit(shaped(n, rng, [(50, -6), (150, 0), (600, -5), (2000, -16), (8000, -40)]))
     if kind.knock:
-        mixed = mixed + kind.knock * unit(knocks(kind, n, times - 0.1 * period, gains, rng))
+        mixed += kind.knock * unit(knocks(kind, n, times - 0.1 * period, gains, rng))
     return filtered(
         mixed,
         [

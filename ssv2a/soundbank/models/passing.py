@@ -40,24 +40,28 @@ def _vehicle(n: int, rng: Rng, rpm: float, tyres: float) -> Signal:
     """A car at speed: engine under load and tyre noise, highest around 1 kHz (Sandberg 2003)."""
     motor = engine(CAR, rpm * (1 + 0.01 * walk(n, rng, 1.0)), 4, rng)
     road = shaped(n, rng, [(50, -14), (200, -6), (800, 0), (1200, 0), (3000, -12), (10_000, -34)])
-    return unit(motor) + tyres * road * (1 + 0.1 * walk(n, rng, 8.0))
+    road *= tyres * (1 + 0.1 * walk(n, rng, 8.0))
+    road += unit(motor)
+    return road
 
 
 def _car_pass(params: Params, n: int, rng: Rng) -> FloatArray:
     """One car on a straight road: tyre and engine noise by 1/r with Doppler shift and air absorption."""
     seconds = min(params["seconds"], n / SAMPLE_RATE)
-    source = _vehicle(samples(seconds), rng, params["rpm"], params["tyres"])
-    heard = passed(source, params["distance"], params["speed"], 0.5 * seconds)
+    heard = passed(
+        _vehicle(samples(seconds), rng, params["rpm"], params["tyres"]),
+        params["distance"],
+        params["speed"],
+        0.5 * seconds,
+    )
     far = lowpass(heard, 1800.0)
-    nearness = np.hypot(
-        1.0, np.linspace(-1, 1, heard.size) * 0.5 * seconds * params["speed"] / params["distance"]
-    )
-    mono = far + (heard - far) / nearness**0.5
-    side = np.clip(
-        np.linspace(-1, 1, heard.size) * 0.5 * seconds * params["speed"] / params["distance"], -1, 1
-    )
-    angle = (side * np.sign(params["direction"]) * 0.8 + 1) * np.pi / 4
-    return event(np.stack([mono * np.cos(angle), mono * np.sin(angle)]), n, 0.3, 0.5)
+    side = np.linspace(-1, 1, heard.size) * (0.5 * seconds * params["speed"] / params["distance"])
+    heard -= far
+    heard /= np.hypot(1.0, side) ** 0.5
+    heard += far
+    del far
+    angle = (side.clip(-1, 1, out=side) * np.sign(params["direction"]) * 0.8 + 1) * np.pi / 4
+    return event(np.stack([heard * np.cos(angle), heard * np.sin(angle)]), n, 0.3, 0.5)
 
 
 def _traffic(params: Params, n: int, rng: Rng) -> FloatArray:
