@@ -162,12 +162,13 @@ class _Child:
         header = self._header()
         if "error" in header:
             raise MediaError(header["error"])
-        shape = len(wanted), size[1], size[0], 3
-        data = self._answers.read(int(np.prod(shape)))
-        if len(data) != np.prod(shape):
-            raise MediaError(f"{np.prod(shape)} bytes of frames were expected, got {len(data)}.")
+        images = np.empty((len(wanted), size[1], size[0], 3), np.uint8)
+        came = self._answers.readinto(images.data.cast("B"))
+        if came != images.nbytes:
+            raise MediaError(f"{images.nbytes} bytes of frames were expected, got {came}.")
+        images.flags.writeable = False
         times = [Fraction(time) for time in header["times"]]
-        return np.frombuffer(data, np.uint8).reshape(shape), times, header["count"]
+        return images, times, header["count"]
 
     def _header(self) -> dict[str, Any]:
         line = self._answers.readline()

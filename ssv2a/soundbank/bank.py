@@ -40,7 +40,7 @@ FORMAT = 1
 MANIFEST = "bank.json"
 CLAPS = "claps.safetensors"
 SHIPPED = "bundle:"  # before the name of a bundle's own bank that a bank extends
-_CACHED_BYTES = 40_000_000  # of decoded audio
+_CACHED_BYTES = 16_000_000  # of decoded audio
 
 
 @dataclass(frozen=True, slots=True)
