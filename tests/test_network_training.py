@@ -146,7 +146,7 @@ def test_finished_runs_come_into_a_bundle_with_their_figures(
         file = bundle / path / "bank.json" if path.startswith("banks") else bundle / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(path.encode())
-    for name in ("minilm_l6_v2_int8.onnx", "minilm_tokenizer.json"):
+    for name in ("minilm_l6_v2_int8.onnx", "minilm_tokenizer.json", "heard.csv"):
         shutil.copyfile(MINI / name, bundle / name)
     (runs / "clap" / "metrics.json").write_text('{"step": 7}')
     (bundle / "ssv2a.json").write_text(json.dumps(toy_json()))
