@@ -261,13 +261,14 @@ def test_memory_of_ten_minutes(tmp_path):
 
     code = (
         "import resource, sys; from fractions import Fraction as F; from pathlib import Path\n"
-        "sys.path.insert(0, sys.argv[2]); from peak_memory import peak\n"
+        "from ssv2a.memory import peak_memory\n"
         "from ssv2a.media.frames import FrameReader; from ssv2a.media.timeline import picture_timeline\n"
         "clip = Path(sys.argv[1]); timeline = picture_timeline(clip); start = F(0)\n"
         "with FrameReader(clip, timeline) as reader:\n"
         "    while start < timeline.duration:\n"
         "        reader.read([start + F(10 * k, 16) for k in range(16)]); start += F(19, 2)\n"
-        "print((peak() + resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss) // 1024)\n"
+        "child = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss\n"
+        "print(peak_memory() // 2**20 + child // 1024)\n"
     )
 
     def peak(seconds: int, bitrate: str) -> int:
@@ -277,7 +278,7 @@ def test_memory_of_ten_minutes(tmp_path):
         ffmpeg.run(
             ["-f", "lavfi", "-i", source, "-pix_fmt", "yuv420p", *coding, ffmpeg.url(clip)], timeout=300
         )
-        command = [sys.executable, "-c", code, str(clip), str(Path(__file__).parent)]
+        command = [sys.executable, "-c", code, str(clip)]
         said = subprocess.run(command, stdout=subprocess.PIPE, check=True)
         return int(said.stdout)
 
